@@ -1,0 +1,62 @@
+# Two commands matter: `make reports` and `make test`. Each does all the set-up it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_PYTHON_DOWNLOADS := never
+
+ifdef UV
+# uv leaves bytecode to the first import, which then costs three times as long.
+install_lock = uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r $(1)
+install_self = uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+else
+install_lock = $(BIN)/python -m pip install --quiet --require-hashes -r $(1)
+install_self = $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+endif
+
+.PHONY: help install reports test lab lock clean browser
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | column -t -s "$$(printf '\t')"
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "journeylib needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(if $(UV),uv venv --quiet --python $(PYTHON) .venv,$(PYTHON) -m venv .venv)
+
+.venv/run.done: requirements/run.txt pyproject.toml | .venv/bin/python
+	@echo "Installing journeylib into .venv (a few minutes the first time) ..."
+	@$(call install_lock,requirements/run.txt)
+	@$(install_self)
+	@touch $@
+
+.venv/dev.done: requirements/dev.txt .venv/run.done
+	@echo "Installing JupyterLab and the test tools into .venv ..."
+	@$(call install_lock,requirements/dev.txt)
+	@touch $@
+
+install: .venv/run.done ## make the environment in .venv
+
+reports: install ## build every report into reports/site/index.html
+	@$(BIN)/journey build
+
+lab: .venv/dev.done ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab --ip 127.0.0.1 --notebook-dir .
+
+browser: .venv/dev.done
+	@$(BIN)/python tests/site/find_browser.py
+
+test: browser ## run the tests
+	@$(BIN)/python -m pytest
+
+lock: ## resolve the dependencies again (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --group build pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --group build --extra lab --extra test -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+	  --group build --extra lab --extra test -c requirements/run.txt pyproject.toml -o requirements/constraints.txt
+
+clean: ## remove everything that was generated
+	rm -rf .venv .work reports/site reports/.runs reports/.work

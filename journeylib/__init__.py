@@ -1,0 +1,2 @@
+"""journeylib."""
+__version__ = "0.1.0"

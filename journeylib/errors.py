@@ -1,0 +1,91 @@
+"""Every error that journeylib raises on purpose.
+
+Each says what is wrong, how many, the first example and the way out, in that order::
+
+    t_x > T in 1 of 2 customers (first: row 1, t_x=9.0, T=8.0). Cut the orders at the end of observation.
+
+The command line prints the message without a traceback and leaves with ``exit_code``.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class JourneyError(Exception):
+    """Base of all errors below; ``exit_code`` is what the command line returns.
+
+    >>> str(JourneyError("no orders are left", first="line 2", way_out="Check the date format."))
+    'no orders are left (first: line 2). Check the date format.'
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, first: object = None, way_out: str = ""):
+        self.what, self.first, self.way_out = what, first, way_out
+        example = "" if first is None else f" (first: {first})"
+        super().__init__(f"{what}{example}.{' ' + way_out if way_out else ''}")
+
+
+class UsageError(JourneyError, ValueError):
+    """A command, report spec or parameter that cannot be meant; nothing was run."""
+
+    exit_code = 2
+
+
+class ParameterError(UsageError):
+    """A notebook parameter with an unknown name, a wrong type or a value out of range."""
+
+
+class SpecError(UsageError):
+    """A report spec (``reports/*.toml``) or dataset file (``dataset.toml``) that cannot be read."""
+
+
+class DataError(JourneyError, ValueError):
+    """A source file or table that cannot be read as what the contract asks for."""
+
+    exit_code = 3
+
+
+class ContractError(JourneyError, ValueError):
+    """Numbers handed to a model that no data can produce, such as ``t_x > T``."""
+
+    exit_code = 3
+
+
+class NotIdentifiedError(JourneyError):
+    """The data cannot answer the question; the report shows this verdict in place of a number."""
+
+    exit_code = 3
+
+
+class FitRefusedError(NotIdentifiedError):
+    """A fit that did not pass the refusal gate was asked for a number."""
+
+
+class NotAnswerableError(JourneyError):
+    """A table that the notebook needs is absent: not answerable with this data."""
+
+    exit_code = 3
+
+
+class DisclosureError(JourneyError, ValueError):
+    """Something that may not leave the door out: a figure without words, a row per person."""
+
+
+class BusyError(JourneyError):
+    """Another run holds the lock."""
+
+    exit_code = 75
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a way out that names the nearest known word, or all of them.
+
+    >>> did_you_mean("horizn", ["horizon", "margin"])
+    'Did you mean "horizon"?'
+    >>> did_you_mean("zzz", ["horizon", "margin"])
+    'Known: horizon, margin.'
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f'Did you mean "{near[0]}"?' if near else f"Known: {', '.join(known) or 'none'}."

@@ -1,0 +1,202 @@
+"""What a notebook may be asked: one frozen dataclass each, read by notebook and runner alike.
+
+The runner checks a report spec against these before a kernel starts; the notebook checks them again in
+its second cell, because papermill and jupyter-scheduler hand over whatever they are given.
+"""
+
+import ast
+import dataclasses
+import datetime as dt
+import difflib
+import glob
+import math
+import os
+import re
+import tomllib
+import types
+from collections.abc import Mapping
+from pathlib import Path
+
+from journeylib.errors import ParameterError, SpecError, did_you_mean
+
+DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+def parameter(default, help, *, unit="", low=None, high=None, choices=()):  # noqa: A002 - the word users know
+    """Declare one parameter: its default, meaning, unit and range (ends included)."""
+    meta = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices}
+    return dataclasses.field(default=default, metadata=meta)
+
+
+@dataclasses.dataclass(frozen=True)
+class LifetimeValue:
+    """What is each customer worth?"""
+
+    dataset: str = parameter("cdnow", "folder under data/, or path to a dataset.toml")
+    calibration_end: dt.date = parameter(dt.date(1997, 9, 30), "last day the models learn from; later days test them")
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty = the dataset's own")
+    horizon_weeks: int = parameter(52, "how far ahead value is counted", unit="weeks", low=1, high=520)
+    annual_discount_rate: float = parameter(
+        0.15, "what a year's wait takes off a sum of money (effective)", unit="per year", low=0.0, high=1.0
+    )
+    discounting: str = parameter(
+        "continuous", "when money is discounted: as it arrives, or once a week", choices=("continuous", "periodic")
+    )
+    margin_share: float = parameter(0.30, "share of revenue that is margin", unit="share", low=0.0, high=1.0)
+    smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
+    seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
+
+
+NOTEBOOKS = {"lifetime_value": LifetimeValue}
+
+
+def notebook_parameters(notebook: str) -> type:
+    """Return the dataclass of a notebook, or refuse with the nearest name.
+
+    >>> notebook_parameters("lifetime_value").__doc__
+    'What is each customer worth?'
+    """
+    if notebook not in NOTEBOOKS:
+        raise ParameterError(f'no notebook is called "{notebook}"', way_out=did_you_mean(notebook, NOTEBOOKS))
+    return NOTEBOOKS[notebook]
+
+
+def validate(notebook: str, values: Mapping[str, object]):
+    """Turn plain values (TOML, JSON, a notebook cell) into checked parameters; missing ones keep their default.
+
+    Raises ParameterError on an unknown name, a wrong type or a value out of range.
+
+    >>> validate("lifetime_value", {"horizon_weeks": 26}).horizon_weeks
+    26
+    """
+    model = notebook_parameters(notebook)
+    fields = {f.name: f for f in dataclasses.fields(model)}
+    for name in values:
+        if name not in fields:
+            raise ParameterError(
+                f'notebook {notebook} has no parameter "{name}"', way_out=did_you_mean(str(name), fields)
+            )
+    return model(**{name: _typed(notebook, fields[name], value) for name, value in values.items()})
+
+
+def plain(settings) -> dict[str, object]:
+    """Return parameters as plain values, as a notebook cell or JSON holds them: dates as ISO text, empty for none.
+
+    >>> plain(LifetimeValue())["calibration_end"]
+    '1997-09-30'
+    """
+    return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
+
+
+def parameters(notebook: str, namespace: Mapping[str, object]):
+    """Check the parameters of the running notebook: ``p = jl.parameters("lifetime_value", globals())``.
+
+    Names are taken from the cells that start with ``# parameters`` (the notebook's own, and the one that
+    papermill or jupyter-scheduler put after it), so scratch variables of a session are left alone.
+    """
+    fields = {f.name for f in dataclasses.fields(notebook_parameters(notebook))}
+    cells = [c for c in namespace.get("In", ()) if c.lstrip().lower().startswith("# parameters")]
+    assigned = {name for cell in cells for name in _assigned(cell)}
+    return validate(notebook, {name: namespace[name] for name in sorted(assigned | fields) if name in namespace})
+
+
+def project_root() -> Path:
+    """Return the folder that holds ``notebooks/``, ``data/`` and ``reports/``.
+
+    ``JOURNEYLIB_ROOT`` decides; else the nearest such folder above the current one; else this checkout.
+    """
+    if named := os.environ.get("JOURNEYLIB_ROOT"):
+        return Path(named).resolve()
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).parents[1]):
+        if all((folder / room).is_dir() for room in ("notebooks", "data")):
+            return folder
+    raise SpecError(
+        "no journeylib project here or above (a folder with notebooks/ and data/)",
+        first=here,
+        way_out="Change into the project, or set JOURNEYLIB_ROOT.",
+    )
+
+
+def dataset_file(dataset: str, root: Path | None = None) -> Path:
+    """Return the ``dataset.toml`` of a dataset: a folder name under ``data/``, or a path to the file itself."""
+    root = root or project_root()
+    if dataset.endswith(".toml"):
+        path = root / dataset
+        if not path.is_file():
+            raise ParameterError("no such dataset file", first=path, way_out="Give a path to a dataset.toml.")
+        return path
+    path = root / "data" / dataset / "dataset.toml"
+    if not DATASET_NAME.fullmatch(dataset) or not path.is_file():
+        known = [p.parent.name for p in (root / "data").glob("*/dataset.toml")]
+        raise ParameterError(f'no dataset is called "{dataset}" in data/', way_out=did_you_mean(dataset, known))
+    return path
+
+
+def read_toml(path: Path) -> dict:
+    """Read a TOML file; a syntax error names the file and the line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError("file not found", first=path, way_out="Check the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path.name} is not valid TOML: {error}", first=path, way_out="Mend that line.") from None
+
+
+def dataset_inputs(dataset: str, root: Path | None = None) -> list[Path]:
+    """Return the files a dataset is read from: its ``dataset.toml`` and every file its tables name."""
+    toml = dataset_file(dataset, root)
+    sources = [t["source"] for t in read_toml(toml).values() if isinstance(t, dict) and "source" in t]
+    found = {Path(name) for s in sources for name in glob.glob(str(toml.parent / s), recursive=True)}
+    return [toml, *sorted(found)]
+
+
+def _typed(notebook: str, field: dataclasses.Field, value: object):
+    """Return `value` as the type the field declares, or refuse it."""
+    name, meta = f"{notebook}.{field.name}", field.metadata
+    types_ = field.type.__args__ if isinstance(field.type, types.UnionType) else (field.type,)
+    if value in (None, "") and type(None) in types_:
+        return None
+    kind = types_[0]
+    if kind is dt.date and isinstance(value, str):
+        try:
+            value = dt.date.fromisoformat(value)
+        except ValueError:
+            raise ParameterError(f'{name} is not a date: "{value}"', way_out="Write it as 2024-12-31.") from None
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise ParameterError(
+            f"{name} takes {_WORDS[kind]}, not {value!r} ({type(value).__name__})", way_out=f"Default: {field.default}."
+        )
+    if meta["choices"] and value not in meta["choices"]:
+        near = difflib.get_close_matches(str(value), meta["choices"], n=1)
+        hint = f'Did you mean "{near[0]}"?' if near else ""
+        raise ParameterError(f'{name} is one of {", ".join(meta["choices"])}, not "{value}"', way_out=hint)
+    if meta["low"] is not None and not meta["low"] <= value <= meta["high"]:
+        unit = f" {meta['unit']}" if meta["unit"] else ""
+        raise ParameterError(
+            f"{name} must lie between {meta['low']} and {meta['high']}{unit}, not {value}",
+            way_out=f"It is: {meta['help']}.",
+        )
+    return value
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", dt.date: "a date (2024-12-31)"}
+
+
+def _plain(value: object) -> object:
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def _assigned(source: str) -> set[str]:
+    """Return the names a cell assigns at its top level."""
+    targets = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign):
+            targets.update(t.id for t in node.targets if isinstance(t, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            targets.add(node.target.id)
+    return targets
