@@ -16,7 +16,7 @@ install_lock = $(BIN)/python -m pip install --quiet --require-hashes -r $(1)
 install_self = $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help install reports test lab lock clean browser
+.PHONY: help install reports test lab audit bench findings lock clean browser
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | column -t -s "$$(printf '\t')"
@@ -49,6 +49,17 @@ browser: .venv/dev.done
 
 test: browser ## run the tests
 	@$(BIN)/python -m pytest
+
+audit: browser ## run the long proofs too
+	@$(BIN)/python -m pytest -m audit
+
+bench: .venv/dev.done ## measure speed; prints figures, judges nothing
+	@$(BIN)/python -m pytest -m bench -s
+
+findings: .venv/dev.done ## run the notebooks and keep the outputs of their findings cells, for a commit
+	@cd notebooks && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
+	  --ExecutePreprocessor.record_timing=False $$n; done
+	@$(BIN)/nbstripout --keep-count --extra-keys 'metadata.language_info.version' notebooks/*.ipynb
 
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \

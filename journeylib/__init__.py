@@ -1,2 +1,53 @@
-"""journeylib."""
+"""journeylib: what customers are worth, when they come back, and what they bring.
+
+Import it as ``import journeylib as jl``; everything a notebook needs is a name of this package. Names are
+loaded when first used, so that ``journey check`` and a scheduler's unchanged build cost no heavy import.
+"""
+
+import importlib
+import sys
+import types
+
 __version__ = "0.1.0"
+
+_HOME = {
+    "parameters": "parameters",
+    "open_study": "study",
+    "open_engine": "engine",
+    "codebook": "contract",
+    "BGNBD": "models.purchases",
+    "GammaGamma": "models.spend",
+    "spend_frequency_correlation": "models.spend",
+    "lifetime_value": "models.value",
+    "Estimate": "estimates",
+    "Check": "estimates",
+    "Verdict": "estimates",
+    "checks": "checks",
+    "figures": "figures",
+    "findings": "findings",
+    "show": "show",
+    "hide_small_groups": "show",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"journeylib has no name {name!r}; it has {', '.join(__all__)}")
+    module = importlib.import_module(f"journeylib.{_HOME[name]}")
+    return getattr(module, name, module)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+class _Package(types.ModuleType):
+    """Keeps ``jl.show`` the function, although importing the module ``journeylib.show`` would set that name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from journeylib.errors import FitRefusedError
 
+LEVEL = 0.95  # of every interval, unless asked otherwise
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -23,7 +25,7 @@ class Estimate:
     value: float
     lower: float | None = None
     upper: float | None = None
-    level: float = 0.95
+    level: float = LEVEL
     unit: str = ""
     n: int | None = None
     method: str = ""

@@ -22,7 +22,7 @@ from journeylib.errors import ParameterError, SpecError, did_you_mean
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-def parameter(default, help, *, unit="", low=None, high=None, choices=()):  # noqa: A002 - the word users know
+def parameter(default, help, *, unit="", low=None, high=None, choices=()):
     """Declare one parameter: its default, meaning, unit and range (ends included)."""
     meta = {"help": help, "unit": unit, "low": low, "high": high, "choices": choices}
     return dataclasses.field(default=default, metadata=meta)

@@ -1,0 +1,106 @@
+"""What came in, what was used, what was refused: rows and money, exact to the last digit."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import pandas as pd
+
+from journeylib.contract import REASONS, contract_table
+from journeylib.engine import Engine, identifier
+from journeylib.errors import DataError
+from journeylib.intake.grammar import Rule
+from journeylib.intake.sources import Example, OpenTable
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The account of all tables, as tidy frames.
+
+    - ``rows``: table, rows_in, rows_used, rows_quarantined
+    - ``money``: table, currency, money_in, money_used, money_quarantined (`decimal.Decimal`); amounts that
+      are no numbers are in no sum, their rows are in the quarantine
+    - ``files``: table, file, rows, bytes, sha256
+    - ``notes``: table, file, note
+    """
+
+    rows: pd.DataFrame
+    money: pd.DataFrame
+    files: pd.DataFrame
+    notes: pd.DataFrame
+
+    @classmethod
+    def of(cls, parts: Sequence["Ledger"]) -> "Ledger":
+        """Put the accounts of several tables together."""
+        names = ("rows", "money", "files", "notes")
+        return cls(*(pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in names))
+
+
+def account(engine: Engine, table: str, opened: OpenTable) -> Ledger:
+    """Add up one table, and refuse to go on unless in = used + quarantined, in rows and in money.
+
+    Reads the relations that `door` made: ``<table>_read`` (every row), ``<table>_judged`` (with its final
+    rule) and ``<table>`` (the rows used).
+    """
+    money = contract_table(table).money
+    whole, judged = identifier(f"{table}_read"), identifier(f"{table}_judged")
+    into = _totals(engine, whole, money)
+    used = _totals(engine, identifier(table), money)
+    refused = _totals(engine, f"(select * from {judged} where rule > 0) as refused", money)
+    rows_in, rows_used = sum(opened.rows_in), sum(n for n, _ in used.values())
+    rows_refused = opened.ragged + sum(n for n, _ in refused.values())
+    if rows_in != rows_used + rows_refused:
+        raise DataError(
+            f"{table}: {rows_in:,} rows were counted in the files, {rows_used + rows_refused:,} were read",
+            first=opened.files[0].name,
+            way_out="The reader and the count disagree about this file: save it again as plain UTF-8 CSV.",
+        )
+    balance = [(table, c, into[c][1], used[c][1], refused[c][1]) for c in sorted({*into, *used, *refused}) if money]
+    if lost := [line for line in balance if line[2] != line[3] + line[4]]:
+        raise DataError(f"{table}: money in is not money used + quarantined", first=lost[0])
+    files = zip(opened.files, opened.rows_in, opened.sha256, strict=True)
+    return Ledger(
+        pd.DataFrame([(table, rows_in, rows_used, rows_refused)], columns=_ROWS),
+        pd.DataFrame(balance, columns=_MONEY),
+        pd.DataFrame([(table, f.name, n, f.stat().st_size, h) for f, n, h in files], columns=_FILES),
+        pd.DataFrame([(table, *note) for note in opened.notes], columns=_NOTES),
+    )
+
+
+def quarantine(engine: Engine, table: str, opened: OpenTable, rules: Sequence[Rule]) -> pd.DataFrame:
+    """Return one line per broken rule: how many rows, and where the first one stands."""
+    counts = engine.table(
+        f"select cast(rule as integer) as rule, count(*) as rows, min(source_row) as first"
+        f" from {identifier(f'{table}_judged')} where rule > 0 group by rule order by rule"
+    )
+    lines = [_line(table, "", "ragged", opened.ragged, opened.ragged_example())] if opened.ragged else []
+    for number, rows, first in counts.itertuples(index=False):
+        rule = rules[number - 1]
+        lines.append(_line(table, rule.column, rule.reason, rows, opened.example(int(first) - 1, rule.column)))
+    frame = pd.DataFrame(lines, columns=_QUARANTINE)
+    return frame.astype({"is_fault": bool, "rows": "int64", "line": "int64"})
+
+
+def _line(table: str, column: str, reason: str, rows: int, first: Example) -> tuple:
+    why = REASONS[reason]
+    return (table, column, reason, why.meaning, why.is_fault, int(rows), first.file, first.line, first.text)
+
+
+def _totals(engine: Engine, relation: str, money: str) -> dict[str, tuple[int, Decimal]]:
+    """Return rows and exact money per currency."""
+    amount = f"cast(coalesce(sum({identifier(money)}), 0) as varchar)" if money else "'0'"
+    currency = "coalesce(currency, '')" if money else "''"
+    found = engine.table(
+        f"select {currency} as currency, count(*) as rows, {amount} as money from {relation} group by 1"
+    )
+    totals = defaultdict(lambda: (0, Decimal(0)))
+    totals.update({c: (n, Decimal(m)) for c, n, m in found.itertuples(index=False)})
+    return totals
+
+
+_QUARANTINE = ["table", "column", "reason", "explanation", "is_fault", "rows", "file", "line", "text"]
+_ROWS = ["table", "rows_in", "rows_used", "rows_quarantined"]
+_MONEY = ["table", "currency", "money_in", "money_used", "money_quarantined"]
+_FILES = ["table", "file", "rows", "bytes", "sha256"]
+_NOTES = ["table", "file", "note"]

@@ -1,0 +1,70 @@
+"""Cells: customers who look the same to a model, one row with their number; and what a cell may hold."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from journeylib.errors import ContractError, did_you_mean
+
+
+def count_cells(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the distinct rows of `columns`, sorted, with the number of customers who share each.
+
+    `frame` may carry ``customers``, whole numbers from 1 up; without it every row is one customer. The order
+    of its rows changes nothing, not even the last bit. Raises ContractError for a missing column, a value
+    that is missing or not a finite number, or a count that is none.
+
+    >>> count_cells(pd.DataFrame({"x": [2, 0, 2]}), ["x"]).to_dict("list")
+    {'x': [0.0, 2.0], 'customers': [1, 2]}
+    """
+    counted = pd.DataFrame(numbers(frame, columns))
+    counted["customers"] = counts(frame)
+    return counted.groupby(list(columns), as_index=False)["customers"].sum()
+
+
+def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return columns as arrays of finite floats, or refuse them by name.
+
+    >>> numbers(pd.DataFrame({"x": [2, 0]}), ["x"])
+    {'x': array([2., 0.])}
+    """
+    found = {}
+    for name in columns:
+        if name not in frame:
+            raise ContractError(f'there is no column "{name}"', way_out=did_you_mean(name, map(str, frame.columns)))
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            raise ContractError(f'column "{name}" holds no numbers ({frame[name].dtype})', way_out="Convert it first.")
+        found[name] = frame[name].to_numpy(float, na_value=np.nan)
+    for name, values in found.items():
+        refuse(~np.isfinite(values), f"{name} is missing or infinite", found, "Leave such customers out and say so.")
+    return found
+
+
+def counts(frame: pd.DataFrame) -> np.ndarray:
+    """Return how many customers stand behind each row: the column ``customers``, or 1 each.
+
+    >>> counts(pd.DataFrame({"x": [2, 0]}))
+    array([1, 1])
+    """
+    if "customers" not in frame:
+        return np.ones(len(frame), dtype=np.int64)
+    found = numbers(frame, ["customers"])
+    n = found["customers"]
+    refuse((n < 1) | (n % 1 != 0), "customers is not a count", found, "Counts are whole numbers from 1 up.")
+    return n.astype(np.int64)
+
+
+def refuse(wrong: np.ndarray, what: str, values: dict[str, np.ndarray], way_out: str) -> None:
+    """Raise ContractError if any row is wrong, with the number of them and the first one.
+
+    >>> refuse(np.array([False, True]), "T is negative", {"T": np.array([3.0, -1.0])}, "Check the dates.")
+    Traceback (most recent call last):
+    journeylib.errors.ContractError: T is negative in 1 of 2 rows (first: row 1, T=-1.0). Check the dates.
+    """
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        shown = ", ".join(f"{name}={float(column[first])}" for name, column in values.items())
+        raise ContractError(
+            f"{what} in {int(wrong.sum())} of {wrong.size} rows", first=f"row {first}, {shown}", way_out=way_out
+        )

@@ -1,0 +1,164 @@
+"""What customers spend at a purchase: the Gamma-Gamma model.
+
+A customer's purchases scatter around a mean of their own, and these means differ between customers: a
+purchase is Gamma(p, nu), nu is Gamma(q, v) over customers. Spend is assumed not to depend on how often a
+customer buys (see `spend_frequency_correlation`).
+Source: Fader & Hardie (2013), "The Gamma-Gamma model of monetary value", brucehardie.com/notes/025.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import digamma, gammaln
+
+from journeylib.estimates import Check
+from journeylib.models.cells import count_cells, numbers, refuse
+from journeylib.models.likelihood import Gate, LikelihoodResults, Optimum, maximise
+
+CORRELATION_LIMIT = 0.3  # beyond it, value as spend times purchases is misleading
+DEPENDENT = "Spend depends on frequency: value groups of similar frequency apart, and distrust the total."
+ALIKE = "Spend hardly differs between customers, or hardly within them: use the plain mean of spend."
+EDGES = {(i, side): ALIKE for i in range(3) for side in (-1, 1)}
+
+
+@dataclass(frozen=True)
+class GammaGamma:
+    """The Gamma-Gamma model of spend per purchase.
+
+    >>> GammaGamma().fit(pd.DataFrame({"x": [2], "mean_spend": [30.0]})).verdict.refused
+    True
+    """
+
+    starts: int = 5
+    min_repeat_buyers: int = 30  # ten for each parameter
+    gate: Gate = field(default_factory=Gate)
+
+    def fit(self, spend: pd.DataFrame) -> "GammaGammaResults":
+        """Estimate p, q, v from columns ``x, mean_spend`` (of the x repeat purchases) and, where given, ``customers``.
+
+        Raises ContractError for rows without a repeat purchase or without positive spend. Data that hold too
+        little information raise nothing: the results then carry a verdict, and no number.
+        """
+        _refuse_impossible(spend)
+        table = count_cells(spend, ["x", "mean_spend"])
+        n, optimum = table["customers"].to_numpy(float), None
+        checks = self._check_data(int(n.sum()), table["mean_spend"].nunique())
+        if all(check.passed for check in checks):
+            optimum, more = self._maximise(table["x"].to_numpy(), table["mean_spend"].to_numpy(), n)
+            checks += (*more, _check_finite_mean(optimum))
+        return GammaGammaResults("Gamma-Gamma", ("p", "q", "v"), int(n.sum()), checks, optimum)
+
+    def _check_data(self, buyers: int, amounts: int) -> tuple[Check, ...]:
+        few = "Too few repeat buyers to learn from: take a longer period or a larger group."
+        return (
+            Check("repeat buyers", buyers >= self.min_repeat_buyers, buyers, f"at least {self.min_repeat_buyers}", few),
+            Check("different amounts of mean spend", amounts > 1, amounts, "at least 2", ALIKE),
+        )
+
+    def _maximise(self, x: np.ndarray, z: np.ndarray, n: np.ndarray) -> tuple[Optimum, tuple[Check, ...]]:
+        def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = log_likelihood(np.exp(theta), x, z)
+            return (n * value).sum(), (gradient * n).sum(axis=1)
+
+        # v is measured against mean spend, so that the currency makes no difference.
+        centre = np.array([0.0, 0.0, np.log((n * z).sum() / n.sum())])
+        first = centre + np.log([3.0, 3.0, 1.0])
+        others = first + np.random.default_rng(0).uniform(-1.5, 1.5, (self.starts - 1, 3))
+        return maximise(objective, [first, *others], centre, self.gate, EDGES)
+
+
+@dataclass(frozen=True, eq=False)
+class GammaGammaResults(LikelihoodResults):
+    """A fitted Gamma-Gamma model; gives no number once it is refused."""
+
+    def draws(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw `n` sets of parameters as uncertain as the estimate, all with a finite mean spend; one row each."""
+        drawn = super().draws(2 * n + 20, rng)  # the gate leaves at most 2.5 % of them with q <= 1
+        return drawn[drawn[:, 1] > 1][:n]
+
+    @property
+    def population_mean(self) -> float:
+        """Mean spend per purchase over all customers, p v / (q - 1)."""
+        return float(self.expected_spend(0, 0.0))
+
+    def expected_spend(self, x: ArrayLike, mean_spend: ArrayLike) -> np.ndarray:
+        """Return the spend per purchase expected from customers with mean spend `mean_spend` over x repeat purchases.
+
+        With x = 0 it is the population mean, whatever `mean_spend` is (it may be missing).
+        """
+        x, z = np.broadcast_arrays(np.asarray(x, float), np.asarray(mean_spend, float))
+        values = {"x": x.ravel(), "mean_spend": z.ravel()}
+        refuse(~((values["x"] >= 0) & (values["x"] % 1 == 0)), "x is not a count", values, "Whole numbers from 0 up.")
+        unknown = (values["x"] > 0) & ~((values["mean_spend"] > 0) & np.isfinite(values["mean_spend"]))
+        refuse(unknown, "mean_spend is no positive amount", values, "Repeat buyers need their mean repeat spend.")
+        return expected_spend(self.params.to_numpy(), x, np.where(x > 0, z, 0.0))[()]
+
+
+def log_likelihood(params: Sequence[float], x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each customer's log-likelihood, eq. (1a), and its gradient by (log p, log q, log v).
+
+    >>> log_likelihood((6.25, 3.74, 15.44), np.array([2.0]), np.array([35.0]))[0].round(4)
+    array([-4.0958])
+    """
+    p, q, v = params
+    total = np.log(v + x * z)
+    value = gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(v) - (p * x + q) * total
+    value += p * x * np.log(x * z) - np.log(z)
+    psi = digamma(p * x + q)
+    gradient = [
+        p * x * (psi - digamma(p * x) + np.log(x * z) - total),
+        q * (psi - digamma(q) + np.log(v) - total),
+        q - v * (p * x + q) / (v + x * z),
+    ]
+    return value, np.stack(gradient)
+
+
+def expected_spend(params: Sequence[float], x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return the conditional mean of spend, eq. (5): p (v + x z) / (p x + q - 1), for q > 1.
+
+    >>> expected_spend((6.25, 3.74, 15.44), np.array([0, 2]), np.array([0.0, 22.69])).round(2)
+    array([35.22, 24.94])
+    """
+    p, q, v = params
+    return p * (v + x * z) / (p * x + q - 1)
+
+
+def spend_frequency_correlation(spend: pd.DataFrame, limit: float = CORRELATION_LIMIT) -> Check:
+    """Check that customers who buy often do not spend more or less at a time: the model assumes so.
+
+    `spend` is what `GammaGamma.fit` takes. The value is Pearson's correlation over customers.
+
+    >>> spend_frequency_correlation(pd.DataFrame({"x": [1, 2, 3], "mean_spend": [20.0, 30.0, 20.0]})).value
+    0.0
+    """
+    _refuse_impossible(spend)
+    table = count_cells(spend, ["x", "mean_spend"])
+    name, within = "correlation of spend and frequency", f"within ±{limit:g}"
+    if min(table["x"].nunique(), table["mean_spend"].nunique()) < 2:
+        return Check(name, None, "not defined: one of them never varies", within)
+    covariance = np.cov(table["x"], table["mean_spend"], fweights=table["customers"])
+    correlation = float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
+    return Check(name, abs(correlation) <= limit, correlation, within, DEPENDENT)
+
+
+def _refuse_impossible(spend: pd.DataFrame) -> None:
+    """Refuse rows that say nothing about repeat spend."""
+    values = numbers(spend, ["x", "mean_spend"])
+    x, z = values["x"], values["mean_spend"]
+    refuse((x < 1) | (x % 1 != 0), "x is not a count from 1 up", values, "Leave out customers without repeat purchase.")
+    refuse(z <= 0, "mean_spend is zero or negative", values, "Leave out customers who paid nothing, and say how many.")
+
+
+def _check_finite_mean(optimum: Optimum) -> Check:
+    """Mean spend is p v / (q - 1): a report on money needs q above 1 with its whole interval."""
+    q, lower = np.exp(optimum.theta[1]), np.exp(optimum.lower[1])
+    return Check(
+        "q, which makes mean spend finite",
+        bool(lower > 1),
+        f"{q:.2f}, infinite mean spend" if q <= 1 else f"{q:.2f}, interval from {lower:.2f}",
+        "above 1, and so its interval",
+        "A few huge purchases carry everything: look for errors and resellers, or use the plain mean.",
+    )

@@ -1,0 +1,229 @@
+"""The ``journey`` command."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from journeylib.errors import JourneyError, SpecError, UsageError
+from journeylib.parameters import project_root
+from journeylib.report import plan
+from journeylib.report.progress import Progress
+from journeylib.report.publish import Site
+from journeylib.report.runner import GOOD, standing_reports
+from journeylib.report.runner import build as build_reports
+from journeylib.report.spec import read_suites, select
+
+NEVER = "never built"
+INTERRUPTED = 128  # plus the signal's number
+
+
+class Friendly(click.Group):
+    """A command group that says what went wrong in one line and leaves with the error's own exit code."""
+
+    def invoke(self, ctx: click.Context):
+        """Run a command without ever showing a traceback for a user's mistake."""
+        try:
+            return super().invoke(ctx)
+        except JourneyError as error:
+            message, code = str(error), error.exit_code
+        except KeyboardInterrupt:
+            message, code = "interrupted; nothing was published", INTERRUPTED + signal.SIGINT
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            message, code = f"{error.strerror or error} ({error.filename}).", JourneyError.exit_code
+        click.echo(f"journey: {message}", err=True)
+        ctx.exit(code)
+
+
+@click.group(cls=Friendly, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="The project's folder; found from the current one by default."
+)
+@click.version_option(package_name="journeylib", prog_name="journey")
+@click.pass_context
+def main(ctx: click.Context, root: Path | None) -> None:
+    """Turn notebooks and their parameters into published, verified reports.
+
+    The specs in reports/*.toml say which notebook is run with which parameters; the pages are
+    published in reports/site, all in one step, and only when every page is whole.
+
+    \b
+    Examples:
+      journey list                      what reports there are
+      journey check                     would they run? (no notebook is started)
+      journey build                     build what changed, publish
+      journey build cdnow -j 4          one suite, four notebooks at a time
+      journey status                    what is published, and is it up to date?
+    """  # noqa: D301 - click reads the \b
+    ctx.obj = _root(root) if ctx.invoked_subcommand else None
+
+
+def _root(given: Path | None) -> Path:
+    if given is None:
+        return project_root()
+    if not (given / "reports").is_dir():
+        raise SpecError("no project here (a folder with reports/)", first=given, way_out="Check --root.")
+    return given.resolve()
+
+
+@main.command("list")
+@click.pass_obj
+def list_(root: Path) -> None:
+    """List suites and their reports, with the question each answers.
+
+    \b
+    Example:
+      journey list
+    """  # noqa: D301 - click reads the \b
+    states = _states(root)
+    for suite in read_suites(root):
+        click.echo(f"{suite.name}: {suite.title}")
+        for report in suite.reports:
+            click.echo(f"  {report.id}: {report.question} [{_words(states[report.ref])}]")
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[SUITE | REPORT]...")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def check(root: Path, names: tuple[str, ...], as_json: bool) -> None:
+    """Check specs, parameters, notebooks and source files, without running anything.
+
+    Leaves with 0 when all reports could start, 2 for a spec or parameter that cannot be meant, 3 for
+    data that are not there.
+
+    \b
+    Examples:
+      journey check
+      journey check cdnow --json
+    """  # noqa: D301 - click reads the \b
+    steps = plan.prepare(root, select(read_suites(root), names))
+    problems = {s.report.ref: s.problem for s in steps if s.problem}
+    if as_json:
+        listed = [{"report": s.report.ref, "problem": str(s.problem or "") or None} for s in steps]
+        click.echo(json.dumps({"schema": 1, "reports": listed}, indent=1))
+    else:
+        for step in steps:
+            click.echo(f"{'problem' if step.problem else 'ok':8} {step.report.ref}")
+    for ref, problem in problems.items():
+        click.echo(f"journey: {ref}: {problem}", err=True)
+    sys.exit(max((p.exit_code for p in problems.values()), default=0))
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[SUITE | REPORT]...")
+@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter of one report, until its next build without.")  # fmt: skip  # noqa: E501
+@click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks run at a time.")
+@click.option("--force", is_flag=True, help="Run reports also when nothing changed.")
+@click.option("--dry-run", is_flag=True, help="Say what would run and why; run nothing.")
+@click.option("--fail-fast", is_flag=True, help="Start no further report after one failed.")
+@click.option(
+    "--wait", type=click.FloatRange(0), default=0.0, metavar="SECONDS", help="Wait so long for another build to end."
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How progress is told on stderr.")  # fmt: skip  # noqa: E501
+@click.pass_obj
+def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_format) -> None:
+    """Build the reports that changed and publish all of them in reports/site.
+
+    A report runs when its notebook, parameters, data, the package or the environment changed since
+    it was published; else nothing is started. A report that fails leaves its last good page.
+
+    \b
+    Leaves with the highest of
+      0    every report is built or unchanged
+      1    a report failed, or waited for one that did
+      2    a spec, parameter or option cannot be meant; nothing was started
+      3    data cannot be read or do not carry an answer: failed, refused or not answerable
+      75   another build is running
+      130  interrupted (143 when terminated); nothing was published
+
+    \b
+    Examples:
+      journey build
+      journey build cdnow --wait 600 --log-format json
+      journey build lifetime_value -p horizon_weeks=26
+    """  # noqa: D301 - click reads the \b
+    suites, reports = read_suites(root), plan.chosen(root, names, _pairs(pairs))
+    if dry_run:
+        for ref, state in _states(root, reports, force).items():
+            click.echo(f"would run  {ref} ({'; '.join(state['why'])})" if state["why"] else f"unchanged  {ref}")
+        return
+    signal.signal(signal.SIGTERM, _terminated)
+    progress = Progress(log_format)
+    built = build_reports(root, suites, reports, progress, jobs=jobs, force=force, fail_fast=fail_fast, wait=wait)
+    for report in built.reports:
+        said = f"{report['status']:15} {report['suite']}/{report['id']}"
+        traceback = f" Traceback: {report['log']}" if report["log"] else ""
+        click.echo(f"{said}  {report['reason']}{traceback}".rstrip())
+    front = Site(root).link / "index.html"
+    click.echo(f"\n{front.relative_to(root)}\n{front.as_uri()}")
+    sys.exit(built.exit_code)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def status(root: Path, as_json: bool) -> None:
+    """Say what is published, by which run, and whether it is up to date.
+
+    \b
+    Examples:
+      journey status
+      journey status --json
+    """  # noqa: D301 - click reads the \b
+    run = Site(root).current()
+    states = _states(root)
+    if as_json:
+        published = {"run_id": run["run_id"], "ended": run["ended"]} if run else None
+        click.echo(json.dumps({"schema": 1, "published": published, "reports": list(states.values())}, indent=1))
+        return
+    click.echo(
+        f"reports/site: run {run['run_id']}, {run['ended']}" if run else "reports/site: nothing is published yet"
+    )
+    for ref, state in states.items():
+        since = f"; page of run {state['built_in']}, {state['built_at']}" if state["built_in"] else ""
+        click.echo(f"  {ref}: {_words(state)}{since}")
+
+
+def _states(root: Path, reports=None, force: bool = False) -> dict[str, dict]:
+    """Return, for each report, its published state and why it would run."""
+    site = Site(root)
+    standing = standing_reports(site.current())
+    states = {}
+    for step in plan.prepare(root, reports or select(read_suites(root))):
+        ref, published = step.report.ref, standing.get(step.report.ref)
+        why = plan.changes(step, published, site.link) or (["forced"] if force else [])
+        states[ref] = {
+            "report": ref,
+            "status": published["status"] if published else NEVER,
+            "up_to_date": not why,
+            "why": why,
+            "built_in": published["built_in"] if published else "",
+            "built_at": published["built_at"] if published else "",
+        }
+    return states
+
+
+def _words(state: dict) -> str:
+    """Say a report's state: its verdict unless it is simply good, and what makes it out of date."""
+    if state["status"] == NEVER:
+        return NEVER
+    verdict = "" if state["status"] in GOOD else state["status"].replace("_", " ") + ", "
+    return verdict + (f"out of date: {'; '.join(state['why'])}" if state["why"] else "up to date")
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    """Split NAME=VALUE; the names are checked against the notebook's parameters later."""
+    if wrong := [t for t in texts if "=" not in t]:
+        raise UsageError("-p takes NAME=VALUE", first=wrong[0], way_out="For example: -p horizon_weeks=26.")
+    return dict(t.split("=", 1) for t in texts)
+
+
+def _terminated(*_: object) -> None:
+    """Leave through every clean-up: workers stopped, staging removed, nothing published."""
+    click.echo("journey: terminated; nothing was published", err=True)
+    sys.exit(INTERRUPTED + signal.SIGTERM)

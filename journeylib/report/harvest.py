@@ -1,0 +1,88 @@
+"""What an executed notebook brings home: its records, and itself without what differs between equal runs."""
+
+import re
+from collections.abc import Mapping
+
+from journeylib.report import manifest
+from journeylib.report.render import PAPERMILL_ERROR, RECORD
+
+PICTURES = ("image/png", "image/jpeg")
+_CELL_FILE = re.compile(r"(?:/[^\s'\"<>]*)?/ipykernel_\d+/\d+\.py")  # where ipykernel says that a cell stands
+
+
+def until_refusal(notebook: dict, kind: str, message: str) -> dict:
+    """Return a stopped notebook up to the cell that raised, its traceback replaced by the verdict.
+
+    A notebook that showed its verdict before it raised is not made to say it twice.
+    """
+    cells = [c for c in notebook["cells"] if PAPERMILL_ERROR not in c["metadata"].get("tags", ())]
+    stop = next(n for n, c in enumerate(cells) if any(o["output_type"] == "error" for o in c.get("outputs", ())))
+    notebook["cells"] = cells = cells[: stop + 1]
+    shown = [o for o in cells[stop]["outputs"] if o["output_type"] != "error"]
+    if not any(r.get("kind") == "refusal" for c in cells for o in c.get("outputs", ()) for r in records(o)):
+        record = {"kind": "refusal", "subject": kind, "reasons": [message], "sentence": message}
+        bundle = {"text/plain": message, RECORD: [record]}
+        shown.append({"output_type": "display_data", "data": bundle, "metadata": {}})
+    cells[stop]["outputs"] = shown
+    return notebook
+
+
+def records(output: Mapping) -> list[dict]:
+    """Return the machine-readable records of one output."""
+    found = output.get("data", {}).get(RECORD, [])
+    return [r for r in (found if isinstance(found, list) else [found]) if isinstance(r, dict)]
+
+
+def collect(notebook: Mapping) -> dict[str, object]:
+    """Return what a notebook recorded, as the fields of its manifest entry."""
+    fields = {"findings": [], "checks": [], "ledger": None, "data": {}}
+    for output in (o for cell in notebook["cells"] for o in cell.get("outputs", ())):
+        for record in records(output):
+            field = manifest.RESULTS.get(record.get("kind"))
+            if field in ("findings", "checks"):
+                fields[field].append(record)
+            elif field:
+                fields[field] = record
+    return fields
+
+
+def clean_notebook(notebook: Mapping, report: Mapping, hidden: Mapping[str, str]) -> dict:
+    """Return an executed notebook without what differs between equal runs: times, random ids, folders.
+
+    `hidden` maps folders of this machine to what stands in their place.
+    """
+    cells = []
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        kept = {k: v for k, v in cell["metadata"].items() if k not in ("execution", "papermill")}
+        fixed = {"metadata": kept}
+        if "injected-parameters" in tags:
+            fixed["id"] = manifest.sha256(f"{report['suite']}/{report['id']}".encode())[:8]
+        if "outputs" in cell:
+            fixed["outputs"] = [without_folders(output, hidden) for output in cell["outputs"]]
+        cells.append(dict(cell) | fixed)
+    language = {k: v for k, v in notebook["metadata"].get("language_info", {}).items() if k != "version"}
+    metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": language,
+        "papermill": {"parameters": dict(report["parameters"])},
+    }
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def without_folders(value, hidden: Mapping[str, str]):
+    """Return text, or an output, with the folders of this machine replaced, longest first; pictures stay.
+
+    >>> without_folders("read /home/ann/shop/data/orders.csv", {"/home/ann/shop": "."})
+    'read ./data/orders.csv'
+    """
+    if isinstance(value, Mapping):
+        return {k: v if k in PICTURES else without_folders(v, hidden) for k, v in value.items()}
+    if isinstance(value, list):
+        return [without_folders(v, hidden) for v in value]
+    if isinstance(value, str):
+        value = _CELL_FILE.sub("<cell>", value)
+        for folder, word in sorted(hidden.items(), key=lambda item: -len(item[0])):
+            if folder != "/":
+                value = re.sub(rf"(?<![\w.-]){re.escape(folder)}(?![\w-])", lambda _, word=word: word, value)
+    return value

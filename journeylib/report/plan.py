@@ -1,0 +1,137 @@
+"""What a report is made from, and whether the published one still is: the part of a build that runs nothing."""
+
+import dataclasses
+import functools
+import glob
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from journeylib.errors import DataError, JourneyError, SpecError, UsageError, did_you_mean
+from journeylib.parameters import dataset_inputs, plain, read_toml
+from journeylib.report import manifest
+from journeylib.report.spec import Report, override, read_suites, select
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One report, the bytes of its notebook, its blank manifest entry, and what keeps it from running."""
+
+    report: Report
+    notebook: bytes
+    blank: dict
+    problem: JourneyError | None = None
+
+
+def chosen(root: Path, names: tuple[str, ...], pairs: Mapping[str, str]) -> list[Report]:
+    """Return the reports a command means; parameters on the command line are for exactly one report."""
+    reports = select(read_suites(root), names)
+    if not pairs:
+        return reports
+    named = [r for r in reports if set(names) & {r.id, r.ref}]
+    if len(names) != 1 or len(named) != 1:
+        raise UsageError("-p is for one report", way_out=f"Name one: {', '.join(r.ref for r in reports)}.")
+    return [override(r, pairs) if r is named[0] else r for r in reports]
+
+
+def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
+    """Read and hash all that each report is made from. Raises SpecError for a notebook that cannot be one.
+
+    A source file that is not there is the problem of its reports alone; the others can run.
+    """
+    digest = functools.cache(lambda path: manifest.file_record(path, root))
+    environment = manifest.sha256(
+        manifest.canonical([manifest.lock_sha256(root), manifest.python_version(), manifest.versions()])
+    )
+    code = manifest.source_sha256()
+    steps, keys = [], {}
+    for report in reports:
+        content = notebook_file(root, report.notebook).read_bytes()
+        problem, inputs = None, []
+        try:
+            inputs = [digest(path) for path in input_files(root, report)]
+        except DataError as error:
+            problem = error
+        made_from = {
+            "spec": manifest.sha256(manifest.canonical([report.ref, report.title])),
+            "notebook": source_digest(content, report.notebook),
+            "parameters": manifest.sha256(manifest.canonical(plain(report.settings))),
+            "data": manifest.sha256(manifest.canonical(inputs)),
+            "code": code,
+            "environment": environment,
+            "needs": manifest.sha256(manifest.canonical([keys[ref] for ref in report.needs])),
+        }
+        blank = manifest.entry(report, made_from, inputs)
+        keys[report.ref] = blank["key"]
+        steps.append(Step(report, content, blank, problem))
+    return steps
+
+
+def changes(step: Step, standing: dict | None, site: Path) -> list[str]:
+    """Return what differs from the published report, in words; nothing means that it is up to date.
+
+    `site` is the folder that holds the published pages.
+    """
+    if step.problem:
+        return [str(step.problem)]
+    if standing is None or not standing["html"]:
+        return ["never built"]
+    if standing["stale"]:
+        return ["failed last time"]
+    if standing["key"] != step.blank["key"]:
+        before = standing["made_from"]
+        return [f"{part} changed" for part, value in step.blank["made_from"].items() if before.get(part) != value]
+    return [] if all(manifest.intact(o, site) for o in standing["outputs"]) else ["published file damaged"]
+
+
+def holds(step: Step, root: Path) -> bool:
+    """True when data and package are still those that were hashed before the report ran."""
+    same_data = all(manifest.intact(record, root) for record in step.blank["inputs"])
+    return same_data and manifest.source_sha256() == step.blank["made_from"]["code"]
+
+
+def notebook_file(root: Path, notebook: str) -> Path:
+    """Return the file of a notebook. Raises SpecError with the nearest name when it is not there."""
+    path = root / "notebooks" / f"{notebook}.ipynb"
+    if not path.is_file():
+        there = [p.stem for p in path.parent.glob("*.ipynb")]
+        raise SpecError("no such notebook", first=path, way_out=did_you_mean(notebook, there))
+    return path
+
+
+def source_digest(content: bytes, name: str) -> str:
+    """Return the digest of a notebook without its outputs. Raises SpecError unless one cell is tagged parameters."""
+    try:
+        notebook = json.loads(content)
+        cells = [
+            (c["cell_type"], "".join(c["source"]), sorted(c["metadata"].get("tags", ()))) for c in notebook["cells"]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SpecError(
+            f"notebooks/{name}.ipynb is not a notebook of format 4",
+            first=error,
+            way_out="Open and save it in JupyterLab.",
+        ) from None
+    tagged = sum("parameters" in tags for _, _, tags in cells)
+    if tagged != 1:
+        raise SpecError(
+            f"notebooks/{name}.ipynb has {tagged} cells tagged parameters, not one",
+            way_out="Tag the cell that sets them, or its values would win over the report's.",
+        )
+    return manifest.sha256(manifest.canonical(cells))
+
+
+def input_files(root: Path, report: Report) -> list[Path]:
+    """Return the files a report reads. Raises DataError for a source that is not there."""
+    dataset = getattr(report.settings, "dataset", None)
+    if dataset is None:
+        return []
+    files = [path for path in dataset_inputs(dataset, root) if path.is_file()]
+    folder = files[0].parent
+    for table, spec in read_toml(files[0]).items():
+        source = spec.get("source") if isinstance(spec, dict) else None
+        if source and not glob.glob(str(folder / source), recursive=True):
+            raise DataError(
+                f'dataset {dataset}: no file for its table "{table}"', first=folder / source, way_out="Check source."
+            )
+    return files

@@ -1,0 +1,197 @@
+"""The door out: what a notebook shows passes here, escaped, rounded, with small groups hidden, and recorded.
+
+``jl.show(thing)`` knows tables, drawings, estimates, checks, verdicts and ledgers. Findings, checks and the
+ledger also leave a machine-readable record, from which reports and later runs are made.
+"""
+
+import base64
+import dataclasses
+import html
+import io
+import numbers
+from collections.abc import Sequence
+from functools import singledispatch
+
+import numpy as np
+import pandas as pd
+from IPython.core.getipython import get_ipython
+from IPython.display import display
+
+from journeylib import findings
+from journeylib.errors import DisclosureError
+from journeylib.estimates import Check, Estimate, Verdict
+from journeylib.figures import Drawing
+from journeylib.intake import Ledger
+from journeylib.study import Study
+
+RECORD = "application/vnd.journeylib.result+json"
+SMALLEST_GROUP = 10
+DOTS_PER_INCH = 200  # twice what is shown, so that figures stay sharp on dense screens
+PERSONAL = ("customer_id", "referrer_id", "referee_id", "anonymous_id", "text")
+
+
+def show(thing: object, caption: str = "", *, smallest_group: int = SMALLEST_GROUP) -> None:
+    """Show a table, drawing, estimate, check, verdict or ledger; a list of estimates or checks also.
+
+    A table with a ``customers`` column has the groups of fewer than `smallest_group` hidden, and a second
+    one where a single hidden group could be had back by subtraction. A table with a row per person is
+    refused (DisclosureError).
+
+    >>> show(pd.DataFrame({"group": ["a"], "customers": [2357]}))
+    group customers
+        a     2,357
+    """
+    face = _face(thing, caption, smallest_group)
+    if get_ipython() is None:
+        print(face["text/plain"])
+        return
+    display(face, metadata=_picture_metadata(thing), raw=True)
+    if isinstance(thing, Drawing):
+        numbers = _face(thing.data, "Numbers behind the figure", smallest_group)
+        numbers["text/html"] = (
+            f"<details class='jl-data'><summary>Numbers behind the figure</summary>{numbers['text/html']}</details>"
+        )
+        display(numbers, raw=True)
+
+
+@singledispatch
+def _face(thing: object, caption: str, smallest_group: int) -> dict[str, object]:
+    """Return the MIME bundle of a thing; ``text/plain`` is always there."""
+    raise DisclosureError(
+        f"a {type(thing).__name__} cannot be shown", way_out="Show a table, a drawing, an estimate, checks or a ledger."
+    )
+
+
+@_face.register
+def _(frame: pd.DataFrame, caption: str, smallest_group: int):
+    if personal := [c for c in frame.columns if c in PERSONAL]:
+        raise DisclosureError(
+            f"a table with the column {personal[0]} shows single people",
+            way_out="Show groups; customer lists leave only by a private export.",
+        )
+    if frame.empty:
+        return {"text/plain": f"{caption}: none", "text/html": _sentences([f"{caption}: none."], "jl-note")}
+    cells = hide_small_groups(frame, smallest_group).astype(object).map(findings.plain)
+    cells = cells.rename(columns=lambda c: str(c).replace("_", " "))
+    numeric = [all(isinstance(v, numbers.Number) for v in frame[c].dropna()) for c in frame.columns]
+    return {"text/plain": cells.to_string(index=False), "text/html": _table(cells, numeric, caption)}
+
+
+@_face.register
+def _(drawing: Drawing, caption: str, smallest_group: int):
+    if not drawing.alt.strip():
+        raise DisclosureError("a figure without words", way_out="Give its alt text: what does it show, in numbers?")
+    sizes = drawing.data.get("customers", pd.Series(dtype=float)).astype(float)
+    if (small := sizes[(sizes > 0) & (sizes < smallest_group)]).size:
+        raise DisclosureError(
+            f"the figure draws {small.size} groups of fewer than {smallest_group} customers",
+            way_out="Pass its table through jl.hide_small_groups first.",
+        )
+    png = io.BytesIO()
+    drawing.figure.savefig(png, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return {"text/plain": drawing.alt, "image/png": base64.b64encode(png.getvalue()).decode()}
+
+
+@_face.register
+def _(study: Study, caption: str, smallest_group: int):
+    window = {"observed_from": study.observed_from.isoformat(), "observed_until": study.observed_until.isoformat()}
+    facts = {"title": study.title, "currency": study.currency, **window}
+    sentence = "{title}: orders from {observed_from} to {observed_until}, money in {currency}.".format(**facts)
+    record = {"kind": "data", **facts, "sentence": sentence}
+    return {"text/plain": sentence, "text/html": _sentences([sentence], "jl-note"), RECORD: [record]}
+
+
+@_face.register(Estimate)
+@_face.register(Check)
+def _(single: Estimate | Check, caption: str, smallest_group: int):
+    return _face([single], caption, smallest_group)
+
+
+@_face.register
+def _(verdict: Verdict, caption: str, smallest_group: int):
+    sentence = findings.refuse(verdict) if verdict.refused else f"{verdict}."
+    kind = "refusal" if verdict.refused else "verdict"
+    record = {"kind": kind, "subject": verdict.subject, "reasons": list(verdict.reasons), "sentence": sentence}
+    return {"text/plain": sentence, "text/html": _verdict(verdict, sentence), RECORD: [record]}
+
+
+@_face.register(list)
+@_face.register(tuple)
+def _(things: Sequence, caption: str, smallest_group: int):
+    if things and all(isinstance(t, Check) for t in things):
+        face = _face(findings.check_table(things), caption, smallest_group)
+        return {**face, RECORD: [_record("check", c) for c in things]}
+    if things and all(isinstance(t, Estimate) for t in things):
+        sentences = [findings.state(e) for e in things]
+        records = [{**_record("estimate", e), "sentence": s} for e, s in zip(things, sentences, strict=True)]
+        return {"text/plain": "\n".join(sentences), "text/html": _sentences(sentences, "jl-finding"), RECORD: records}
+    raise DisclosureError("a list of mixed or unknown things cannot be shown", way_out="Show them one by one.")
+
+
+@_face.register
+def _(ledger: Ledger, caption: str, smallest_group: int):
+    sentence, table = findings.account(ledger.rows, ledger.money), findings.ledger_table(ledger.rows, ledger.money)
+    face = _face(table, caption, smallest_group)
+    return {
+        "text/plain": f"{sentence}\n{face['text/plain']}",
+        "text/html": _sentences([sentence], "jl-note") + face["text/html"],
+        RECORD: [{"kind": "ledger", "rows": ledger.rows.to_dict("records"), "sentence": sentence}],
+    }
+
+
+def hide_small_groups(frame: pd.DataFrame, smallest_group: int = SMALLEST_GROUP) -> pd.DataFrame:
+    """Blank the numbers of groups with fewer customers than `smallest_group`, beyond recovery by subtraction.
+
+    >>> table = pd.DataFrame({"group": ["a", "b", "c"], "customers": [90, 12, 3], "value": [1.0, 2.0, 3.0]})
+    >>> hide_small_groups(table, 10)["value"].tolist()
+    [1.0, nan, nan]
+    """
+    if "customers" not in frame:
+        return frame
+    size = frame["customers"].to_numpy(float, na_value=np.nan)
+    hidden = (size > 0) & (size < smallest_group)
+    # One hidden group, or several that together stay small, would be the total less what is shown.
+    while hidden.any() and not hidden.all() and (hidden.sum() < 2 or size[hidden].sum() < smallest_group):
+        hidden[np.argmin(np.where(hidden, np.inf, size))] = True
+    counts = {c: "Int64" for c in frame.select_dtypes("integer").columns}
+    shown = frame.astype(counts)
+    shown.loc[hidden, frame.select_dtypes("number").columns] = np.nan
+    return shown
+
+
+def _record(kind: str, thing: Estimate | Check) -> dict:
+    """Return a thing as plain JSON, numbers with the digits of its sentence, so that machines agree on it."""
+    fields = dataclasses.asdict(thing)
+    return {"kind": kind, **{k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in fields.items()}}
+
+
+def _picture_metadata(thing: object) -> dict:
+    if not isinstance(thing, Drawing):
+        return {}
+    width, height = (round(100 * inches) for inches in thing.figure.get_size_inches())
+    return {"image/png": {"alt": thing.alt, "width": width, "height": height}}
+
+
+def _sentences(sentences: list[str], css_class: str) -> str:
+    return "".join(f'<p class="{css_class}">{html.escape(s)}</p>' for s in sentences)
+
+
+def _verdict(verdict: Verdict, sentence: str) -> str:
+    tone, sign = ("jl-fail", "✗") if verdict.refused else ("jl-pass", "✓")
+    reasons = "".join(f"<li>{html.escape(r)}</li>" for r in verdict.reasons)
+    words = f'<p><span class="jl-sign">{sign}</span> {html.escape(sentence)}</p>'
+    return f'<div class="jl-verdict {tone}">{words}{f"<ul>{reasons}</ul>" if reasons else ""}</div>'
+
+
+def _table(cells: pd.DataFrame, numeric: list[bool], caption: str) -> str:
+    """Write a table: a caption, a header cell a column and a row, numbers at the right."""
+    css = [' class="num"' if n else "" for n in numeric]
+    head = "".join(f'<th scope="col"{c}>{html.escape(name)}</th>' for name, c in zip(cells.columns, css, strict=True))
+    body = "".join(
+        f'<tr><th scope="row"{css[0]}>{html.escape(first)}</th>'
+        + "".join(f"<td{c}>{html.escape(value)}</td>" for value, c in zip(rest, css[1:], strict=True))
+        + "</tr>"
+        for first, *rest in cells.itertuples(index=False)
+    )
+    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f'<table class="jl-table">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -1,0 +1,157 @@
+"""One dataset, one window, one clock: what a notebook opens."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pandas as pd
+
+from journeylib.engine import Engine, open_engine
+from journeylib.errors import ContractError, DataError
+from journeylib.intake import Intake, read_dataset
+from journeylib.parameters import dataset_file
+from journeylib.queries import orders
+
+DAYS_PER = {"day": 1.0, "week": 7.0}
+
+
+@dataclass(frozen=True)
+class Study:
+    """The clean tables of a dataset within its window of observation, and the summaries drawn from them."""
+
+    intake: Intake
+    engine: Engine
+    _histories: dict[dt.date, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def title(self) -> str:
+        """The dataset's title."""
+        return self.intake.dataset.title
+
+    @cached_property
+    def observed_from(self) -> dt.date:
+        """First day of observation; the first day with an order where the dataset names none."""
+        return self.intake.dataset.observed_from or self.engine.table(orders.first_day())["day"].iloc[0].date()
+
+    @property
+    def observed_until(self) -> dt.date:
+        """Last day of observation: this study's "now"."""
+        return self.intake.dataset.observed_until
+
+    @property
+    def ledger(self):
+        """What came in, what was used, what was refused: rows and money."""
+        return self.intake.ledger
+
+    @property
+    def quarantine(self) -> pd.DataFrame:
+        """Refused rows by reason; the first example of each has its ``text``, which may name a person."""
+        return self.intake.quarantine
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The clean tables that this dataset fills."""
+        return self.intake.tables
+
+    @cached_property
+    def currency(self) -> str:
+        """The one currency of the orders; several are never added up."""
+        found = self.engine.table(orders.currencies())["currency"].tolist()
+        if len(found) > 1:
+            raise DataError(
+                f"the orders are in {len(found)} currencies, which cannot be added",
+                first=", ".join(found[:3]),
+                way_out="Make one dataset per currency, or convert the amounts first.",
+            )
+        return found[0]
+
+    def population(self, calibration_end: dt.date | None = None) -> pd.DataFrame:
+        """How many customers the models can use, and why the others cannot enter.
+
+        Returns a DataFrame ``group, customers, meaning``.
+        """
+        row = self.engine.table(orders.population(self._history(calibration_end))).iloc[0]
+        end = self._end(calibration_end)
+        groups = [
+            ("with an order in the window", row["ordered_at_all"], "everyone the clean orders name"),
+            (f"acquired by {end}", row["acquired"], "their first purchase falls in calibration: the models' customers"),
+            ("came back by then", row["repeat_buyers"], "at least one repeat purchase"),
+            ("with positive repeat spend", row["positive_spend"], "what the spend model learns from"),
+        ]
+        frame = pd.DataFrame(groups, columns=["group", "customers", "meaning"])
+        return frame.astype({"customers": "int64"})
+
+    def purchase_cells(self, calibration_end: dt.date | None = None, unit: str = "week") -> pd.DataFrame:
+        """Count customers per distinct purchase history: all that a purchase model needs to know.
+
+        Returns a DataFrame ``x`` (repeat purchase days), ``t_x`` (age at the last), ``T`` (age at the end of
+        calibration; both in `unit`, exact to the day) and ``customers``.
+        """
+        return self._cells(orders.purchase_cells, calibration_end, unit)
+
+    def spend_cells(self, calibration_end: dt.date | None = None) -> pd.DataFrame:
+        """Count repeat buyers per distinct ``x`` and ``mean_spend`` (money per repeat purchase)."""
+        return self.engine.table(orders.spend_cells(self._history(calibration_end)))
+
+    def holdout_cells(self, calibration_end: dt.date | None = None, unit: str = "week") -> pd.DataFrame:
+        """Return purchase cells with what came after: ``x_holdout`` purchases, ``revenue_holdout`` per customer.
+
+        ``mean_spend`` is money per repeat purchase in calibration, averaged over the cell's customers.
+        """
+        return self._cells(orders.holdout_cells, calibration_end, unit)
+
+    def _cells(self, query, calibration_end: dt.date | None, unit: str) -> pd.DataFrame:
+        if unit not in DAYS_PER:
+            raise ContractError(f'no time unit "{unit}"', way_out=f"Take one of {', '.join(DAYS_PER)}.")
+        cells = self.engine.table(query(self._history(calibration_end)))
+        return cells.assign(t_x=cells["t_x"] / DAYS_PER[unit], T=cells["T"] / DAYS_PER[unit])
+
+    def _end(self, calibration_end: dt.date | str | None) -> dt.date:
+        end = _day(calibration_end) or self.observed_until
+        if not self.observed_from <= end <= self.observed_until:
+            raise ContractError(
+                f"calibration_end {end} lies outside the window {self.observed_from} to {self.observed_until}",
+                way_out="Choose a day within it.",
+            )
+        return end
+
+    def _history(self, calibration_end: dt.date | str | None) -> str:
+        """Return the name of the kept table of purchase histories; built once per calibration end."""
+        end = self._end(calibration_end)
+        if end not in self._histories:
+            name = f"purchase_histories_{end:%Y%m%d}"
+            sql = orders.purchase_histories(end, self.observed_until, self.intake.dataset.zero_amount_orders)
+            self.engine.keep(name, sql)
+            self._histories[end] = name
+        return self._histories[end]
+
+
+def open_study(
+    dataset: str,
+    *,
+    observed_until: dt.date | str | None = None,
+    engine: Engine | None = None,
+    **window: dt.date | str | None,
+) -> Study:
+    """Open a dataset: a folder name under ``data/``, or a path to a ``dataset.toml``.
+
+    `observed_until` (and ``observed_from=``) narrow the dataset's own window of observation; rows outside are
+    set aside and counted in the ledger. `engine` defaults to DuckDB on this machine.
+
+    >>> study = open_study("cdnow")
+    >>> int(study.purchase_cells("1997-09-30")["customers"].sum())
+    2357
+    """
+    engine = engine or open_engine("duckdb")
+    days = {name: _day(day) for name, day in {"observed_until": observed_until, **window}.items()}
+    return Study(read_dataset(dataset_file(dataset), engine, **days), engine)
+
+
+def _day(day: dt.date | str | None) -> dt.date | None:
+    """Take a day as people write it: a date, ISO text, or nothing."""
+    if isinstance(day, str) and day:
+        try:
+            return dt.date.fromisoformat(day)
+        except ValueError:
+            raise ContractError(f'not a date: "{day}"', way_out="Write it as 2024-12-31.") from None
+    return day or None

@@ -1,0 +1,197 @@
+"""What real kernels do to a build: they refuse, fail, die, hang, leave early, and leak; the site stays right."""
+
+import json
+import stat
+
+import pytest
+import small_project
+
+from journeylib.report import harvest
+
+SECRET = "CANARY-7f3a-password"
+MARK = "JOURNEY_TEST_MARK"
+# One notebook for all: its seed says what happens. It prints what must not reach a page, and what must be equal.
+BEHAVIOUR = """import os, subprocess, sys, time, warnings
+from journeylib import errors
+print(sys.executable, os.getcwd(), os.environ["JOURNEYLIB_ROOT"], sep="\\n")
+print({"a", "b", "c"}, hash("x"), time.strftime("%Z"), sys.flags.safe_path, os.environ["OPENBLAS_NUM_THREADS"])
+warnings.warn("a warning names the file it stands in")
+print("on stderr", file=sys.stderr)"""
+OUTCOMES = """if seed == 1:
+    print("shown before")
+    raise errors.FitRefusedError("the fit is refused: customers: 1 (limit: at least 100)", way_out="Collect more.")
+elif seed == 2:
+    raise errors.NotAnswerableError("table events is absent")
+elif seed == 3:
+    raise errors.DataError("no rows", first=os.environ["JOURNEYLIB_ROOT"] + "/data/shop/orders.csv", way_out="Add some.")
+elif seed == 4:
+    raise ValueError("connect with " + os.environ["SHOP_PASSWORD"])
+elif seed == 5:
+    os._exit(9)
+elif seed == 6:
+    sys.exit(0)
+elif seed == 7:
+    subprocess.Popen(["sleep", "60"])
+    time.sleep(60)"""
+AFTER = "print('after')"
+SPEC = (
+    small_project.SPEC
+    + "matrix = {seed = [0, 1, 2, 3, 4, 5, 6]}\n"
+    + '[[report]]\nnotebook = "lifetime_value"\nid = "slow"\nparameters = {seed = 7}\ntimeout = "4s"\n'
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A project built once: its root and what the command said. A module beside the notebook must never run."""
+    root = small_project.make(tmp_path_factory.mktemp("kernels"), BEHAVIOUR, OUTCOMES, AFTER, spec=SPEC)
+    (root / "notebooks/warnings.py").write_text("raise SystemError('a planted module ran')")
+    done = small_project.journey(root, "build", "-j", "4", **{MARK: str(root), "SHOP_PASSWORD": SECRET})
+    return root, done
+
+
+def entry(built, seed: int) -> dict:
+    return small_project.entries(built[0])[f"lifetime_value--seed={seed}"]
+
+
+def test_build_of_mixed_fortunes_is_published_whole(built):
+    root, done = built
+    assert done.returncode == 3  # the highest of built, failed and refused
+    assert small_project.whole_run(root)
+    assert "Traceback (most recent" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "seed, status, code, reason",
+    [
+        (0, "built", 0, ""),
+        (1, "refused", 3, "the fit is refused: customers: 1 (limit: at least 100). Collect more."),
+        (2, "not_answerable", 3, "table events is absent."),
+        (3, "failed", 3, "no rows (first: ./data/shop/orders.csv). Add some."),
+        (4, "failed", 1, "ValueError in cell [4]"),
+        (5, "failed", 1, "the kernel died; was there enough memory?"),
+        (6, "failed", 1, "the notebook ended by itself in code cell 4. Remove that exit."),
+    ],
+)
+def test_outcome_is_told_from_what_the_notebook_did(built, seed, status, code, reason):
+    found = entry(built, seed)
+    assert (found["status"], found["exit_code"], found["reason"]) == (status, code, reason)
+
+
+def test_report_past_its_timeout_is_stopped_with_all_it_started(built):
+    slow = small_project.entries(built[0])["slow"]
+    assert (slow["status"], slow["reason"]) == ("failed", "stopped after 4 s, its timeout")
+    assert 4 <= slow["seconds"] < 10
+    assert small_project.ends_within(5, f"{MARK}={built[0]}") < 5
+
+
+def test_failed_report_publishes_nothing(built):
+    pages = {p.name.split(".")[0] for p in (built[0] / "reports/site/shop").iterdir()}
+    assert pages == {f"lifetime_value--seed={seed}" for seed in (0, 1, 2)}
+
+
+def test_refused_report_ends_with_its_verdict_instead_of_a_traceback(built):
+    path = built[0] / "reports/site" / entry(built, 1)["ipynb"]
+    cells = json.loads(path.read_text())["cells"]
+    assert [o["output_type"] for o in cells[-1]["outputs"]] == ["stream", "display_data"]
+    assert cells[-1]["outputs"][1]["data"]["text/plain"] == entry(built, 1)["reason"]
+    assert "after" not in cells[-1]["source"]
+    assert "papermill-error" not in path.read_text()
+    assert [f["kind"] for f in entry(built, 1)["findings"]] == ["refusal"]
+
+
+def test_secret_in_an_exception_is_in_the_private_log_alone(built):
+    root, done = built
+    log = root / entry(built, 4)["log"]
+    assert SECRET in log.read_text()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+    assert SECRET not in done.stdout + done.stderr
+    assert not [p for p in (root / "reports/.runs").rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
+
+
+def test_expected_failure_keeps_no_log(built):
+    assert {p.name for p in (built[0] / "reports/.work/logs").iterdir()} == {
+        "shop-lifetime_value--seed=4.log",
+        "shop-lifetime_value--seed=5.log",
+        "shop-slow.log",
+    }
+
+
+def test_nothing_is_left_but_the_site_and_the_logs(built):
+    assert [p.name for p in (built[0] / "reports/.work").iterdir()] == ["logs"]
+
+
+def test_kernel_is_ours_and_its_environment_fixed(built):
+    path = built[0] / "reports/site" / entry(built, 0)["ipynb"]
+    outputs = json.loads(path.read_text())["cells"][3]["outputs"]
+    printed = next(o["text"] for o in outputs if o.get("name") == "stdout").splitlines()
+    assert printed[0].startswith(("$PYTHON/bin/python", "./"))
+    assert printed[1:3] == [".", "."]
+    assert printed[3].endswith(" UTC True 1")
+
+
+def test_two_builds_in_two_directories_are_equal_byte_for_byte(built, tmp_path_factory):
+    root = built[0]
+    other = tmp_path_factory.mktemp("a longer name, with spaces {and} braces") / "project"
+    small_project.make(other, BEHAVIOUR, OUTCOMES, AFTER, spec=small_project.SPEC + "matrix = {seed = [0, 1]}\n")
+    strange = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONHASHSEED": "7", "HOME": str(other), "COLUMNS": "37"}
+    assert small_project.journey(other, "build", **strange).returncode == 3
+    for seed in (0, 1):
+        for form in ("html", "ipynb", "json"):
+            path = f"reports/site/shop/lifetime_value--seed={seed}.{form}"
+            content = (root / path).read_bytes()
+            assert content == (other / path).read_bytes()
+            assert str(root).encode() not in content
+
+
+def test_unchanged_build_starts_no_kernel(built, tmp_path_factory):
+    root = small_project.make(tmp_path_factory.mktemp("again"), "1")
+    assert small_project.journey(root, "build").returncode == 0
+    before = small_project.whole_run(root)
+    (root / "reports/.work/logs").rmdir()
+    (root / "reports/.work").rmdir()
+    assert small_project.journey(root, "build").stdout.startswith("unchanged")
+    assert small_project.whole_run(root) == before
+    assert not (root / "reports/.work").exists()
+
+
+@pytest.mark.parametrize("text", ["'\"\\", "{braces} {0}", "${HOME} `id`", "a\u2028b", "</script><b>", "é 日本"])
+def test_texts_reach_the_notebook_as_they_are(text):
+    """A title or dataset name is only ever a value: papermill's translator writes it as a literal."""
+    from papermill.translators import PythonTranslator
+
+    space = {}
+    exec(PythonTranslator.codify({"dataset": text}), space)
+    assert space["dataset"] == text
+
+
+class TestCleaning:
+    """What differs between equal runs leaves the notebook."""
+
+    def test_folders_of_this_machine_are_replaced(self):
+        hidden = {"/srv/shop": ".", "/home/ann": "~"}
+        said = "/srv/shop/data, /srv/shopping, x/srv/shop, file:///srv/shop/a, '/home/ann'"
+        assert harvest.without_folders(said, hidden) == "./data, /srv/shopping, x/srv/shop, file://./a, '~'"
+
+    def test_project_at_the_root_of_the_disk_leaves_texts_alone(self):
+        assert harvest.without_folders("1/2 and /etc", {"/": "."}) == "1/2 and /etc"
+
+    def test_cell_file_of_the_kernel_loses_its_process_number(self):
+        said = "/tmp/ab/ipykernel_123/456.py:3: UserWarning: x"
+        assert harvest.without_folders(said, {}) == "<cell>:3: UserWarning: x"
+
+    def test_pictures_stay_as_they_are(self):
+        output = {"data": {"image/png": "/srv", "text/plain": "/srv"}}
+        assert harvest.without_folders(output, {"/srv": "."})["data"] == {"image/png": "/srv", "text/plain": "."}
+
+    def test_records_are_sorted_by_kind_and_unknown_ones_left_out(self):
+        def cell(records):
+            return {"outputs": [{"output_type": "display_data", "data": {harvest.RECORD: records}, "metadata": {}}]}
+
+        estimate, refusal, check = ({"kind": k} for k in ("estimate", "refusal", "check"))
+        ledger, data = {"kind": "ledger", "rows": 3}, {"kind": "data", "title": "Shop"}
+        cells = [cell([estimate, check]), cell(refusal), cell([ledger, {"kind": "other"}, "x"]), cell(data)]
+        assert harvest.collect({"cells": cells}) == {
+            "findings": [estimate, refusal], "checks": [check], "ledger": ledger, "data": data,
+        }  # fmt: skip

@@ -1,0 +1,433 @@
+"""The door in: what is used, what is refused and why, and that nothing is lost on the way."""
+
+import datetime as dt
+import random
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+
+from journeylib.engine import open_engine
+from journeylib.errors import DataError, JourneyError, SpecError
+from journeylib.intake import load_dataset, read_dataset
+from journeylib.intake.sources import _file_of
+
+HEADER = "customer_id,ordered_at,revenue\n"
+GOOD = "".join(f"c{i},2024-01-{i % 28 + 1:02d},{i}.50\n" for i in range(100))
+BASE = {
+    "title": "Shop",
+    "currency": "EUR",
+    "observed_from": dt.date(2024, 1, 1),
+    "observed_until": dt.date(2024, 12, 31),
+}
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with open_engine(threads=1, memory_limit="500MB") as opened:
+        yield opened
+
+
+@pytest.fixture
+def door(engine, tmp_path):
+    """Write a source and its dataset.toml, read it; settings of the table go into `orders`."""
+
+    def read(content: str | bytes, orders: dict | None = None, name: str = "orders.csv", **settings):
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return read_dataset(write_toml(tmp_path, {"source": name, **(orders or {})}, **settings), engine)
+
+    return read
+
+
+def write_toml(folder, orders: dict, **settings):
+    lines = [f"{k} = {toml(v)}" for k, v in {**BASE, **settings}.items() if v is not None]
+    lines += ["[orders]", *(f"{k} = {toml(v)}" for k, v in orders.items())]
+    (folder / "dataset.toml").write_text("\n".join(lines), encoding="utf-8")
+    return folder / "dataset.toml"
+
+
+def toml(value) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
+    return "'" + value + "'" if isinstance(value, str) else str(value)
+
+
+def used(engine, column: str) -> list:
+    return engine.table(f"select cast({column} as varchar) as v from orders order by source_row")["v"].tolist()
+
+
+def reasons(found) -> dict:
+    return {(r.column, r.reason): (r.rows, r.line, r.text) for r in found.quarantine.itertuples()}
+
+
+def test_ids_stay_text_and_apart(engine, door):
+    ids = [
+        "007",
+        "7",
+        "1e5",
+        "100000",
+        "NA",
+        "null",
+        "None",
+        "nan",
+        "1234567890123456789",
+        "1234567890123456788",
+        "True",
+    ]
+    door(HEADER + "".join(f"{i},2024-01-01,1\n" for i in ids))
+    assert used(engine, "customer_id") == ids
+
+
+def test_blanks_around_ids_are_no_part_of_them_and_unicode_is_composed(engine, door):
+    spellings = ["Zoë", "Zoe\u0308", " Zoë\t", "\u00a0Zoë\u200b", "\ufeffZoë", "ZOË"]
+    door(HEADER + "".join(f'"{i}",2024-01-01,1\n' for i in spellings))
+    assert used(engine, "customer_id") == ["Zoë"] * 5 + ["ZOË"]
+
+
+def test_only_empty_is_missing(door):
+    found = door(HEADER + GOOD + ',2024-01-01,1\n"",2024-01-01,1\n \u200b,2024-01-01,1\nx,,1\nx,2024-01-01,\n')
+    assert reasons(found) == {
+        ("customer_id", "missing_customer"): (3, 102, ""),
+        ("ordered_at", "missing_date"): (1, 105, ""),
+        ("revenue", "missing_amount"): (1, 106, ""),
+    }
+
+
+BAD_FIELDS = {
+    "bad_date": ["03/04/2024", "2024-02-30", "2024-1-1", "45292", "1704067200", "20240101", "epoch", "2024-01-01 (BC)"],
+    "no_time_zone": ["2024-01-01 10:00", "2024-01-01T10:00:00Z", "2024-01-01 10:00:00.123+02:00"],
+    "after_observed_until": ["2025-01-01", "9999-12-31"],
+    "before_observed_from": ["2023-12-31", "0001-01-01"],
+    "bad_amount": ["1e400", "inf", "-Infinity", "nan", "1,5", "1.234,5", "$10", "0x10", "1_000", "True", "+1", ".5",
+                   "5.", "1e2", "--1", "1.23456", "１２", "1 000"],
+    "too_large": ["1000000000.01", "-1000000001", "9" * 40],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("reason", "text"), [(r, t) for r, texts in BAD_FIELDS.items() for t in texts])
+def test_field_that_is_not_of_the_grammar_is_refused_with_reason_and_line(door, reason, text):
+    day, amount = ("2024-01-01", text) if reason in ("bad_amount", "too_large") else (text, "1.00")
+    column = "revenue" if amount == text else "ordered_at"
+    found = door(HEADER + GOOD + f'x,"{day}","{amount}"\n')
+    assert reasons(found) == {(column, reason): (1, 102, text)}
+    assert found.ledger.rows.iloc[0].tolist() == ["orders", 101, 100, 1]
+
+
+def test_amounts_are_exact(engine, door):
+    found = door(
+        HEADER + "a,2024-01-01,0.1\na,2024-01-01,0.2\na,2024-01-01,-0.3\na,2024-01-01,29.330000\na,2024-01-01,00.00\n"
+    )
+    assert used(engine, "revenue") == ["0.1000", "0.2000", "-0.3000", "29.3300", "0.0000"]
+    assert found.ledger.money.iloc[0].tolist() == ["orders", "EUR", Decimal("29.33"), Decimal("29.33"), 0]
+
+
+def test_money_of_refused_rows_is_in_the_ledger(door):
+    rows = HEADER + GOOD + ",2024-01-01,7.25\nx,2025-01-01,-1.25\nx,2024-01-01,abc\n"
+    total = Decimal("5000.00")
+    assert door(rows).ledger.money.iloc[0].tolist() == ["orders", "EUR", total + 6, total, Decimal(6)]
+
+
+def test_declared_forms_are_read(engine, door):
+    text = "Kunde;Datum;Umsatz\n007;31.12.2024;1234,50\nNA;01.02.2024;-3\n"
+    columns = {"customer_id": "Kunde", "ordered_at": "Datum", "revenue": "Umsatz"}
+    orders = {"delimiter": ";", "decimal": ",", "date_format": "%d.%m.%Y", "encoding": "utf-16", "columns": columns}
+    door(text.encode("utf-16"), orders)
+    assert used(engine, "ordered_on") == ["2024-12-31", "2024-02-01"]
+    assert used(engine, "revenue") == ["1234.5000", "-3.0000"]
+    assert used(engine, "customer_id") == ["007", "NA"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("Asia/Tokyo", "2024-07-01"), ("UTC", "2024-06-30"), ("America/New_York", "2024-06-30")]
+)
+def test_business_day_is_the_day_in_the_declared_zone(engine, door, zone, day):
+    times = ["2024-06-30 23:30Z", "2024-06-30T23:30:00.5+00:00", "2024-07-01 01:30:00+0200", "2024-06-30 23:30:00+00"]
+    door(HEADER + "".join(f"a,{t},1\n" for t in times), time_zone=zone)
+    assert used(engine, "ordered_on") == [day] * 4
+
+
+def test_time_without_zone_belongs_to_the_declared_zone_also_in_the_hour_that_the_clock_skips(engine, door):
+    door(HEADER + "a,2024-03-31 02:30,1\na,2024-06-30T23:59:59,1\na,2024-06-30,1\n", time_zone="Europe/Berlin")
+    assert used(engine, "ordered_on") == ["2024-03-31", "2024-06-30", "2024-06-30"]
+
+
+def test_window_ends_are_days_of_observation_and_rows_outside_are_no_fault(door):
+    days = ["2023-12-31", "2024-01-01", "2024-12-31", "2025-01-01", "2025-01-02"]
+    found = door(HEADER + "".join(f"a,{day},1\n" for day in days))
+    assert {k: v[0] for k, v in reasons(found).items()} == {
+        ("ordered_at", "after_observed_until"): 2,
+        ("ordered_at", "before_observed_from"): 1,
+    }
+    assert not found.quarantine["is_fault"].any()
+
+
+def test_window_can_be_narrowed_but_not_widened(engine, tmp_path):
+    (tmp_path / "orders.csv").write_text(HEADER + GOOD)
+    file = write_toml(tmp_path, {"source": "orders.csv"})
+    found = read_dataset(file, engine, observed_from=dt.date(2024, 1, 2), observed_until=dt.date(2024, 1, 3))
+    assert set(used(engine, "ordered_on")) == {"2024-01-02", "2024-01-03"}
+    assert found.dataset.observed_until == dt.date(2024, 1, 3)
+    for wide in ({"observed_until": dt.date(2025, 1, 1)}, {"observed_from": dt.date(2023, 1, 1)}):
+        with pytest.raises(SpecError, match="does not lie within what was observed, 2024-01-01 to 2024-12-31"):
+            read_dataset(file, engine, **wide)
+
+
+def test_ragged_rows_are_refused_with_their_line(door):
+    found = door(HEADER + GOOD + "a,2024-01-01\n\na,2024-01-01,1,2\n" + "b,bad,1\n")
+    assert reasons(found) == {
+        ("", "ragged"): (2, 102, "2 fields, header 3"),
+        ("ordered_at", "bad_date"): (1, 105, "bad"),
+    }
+
+
+def test_empty_fields_beyond_the_header_are_no_fields_for_count_and_engine_alike(engine, door):
+    door(HEADER + 'a,2024-01-01,1,\nb,2024-01-01,2,,,\nc,2024-01-01,3,""\n"d","2024-01-01","4",\ne,2024-01-01,5\n')
+    assert used(engine, "customer_id") == list("abcde")
+
+
+def test_same_rows_without_order_id_are_all_used(engine, door):
+    found = door(HEADER + "a,2024-01-01,1\n" * 3)
+    assert found.ledger.rows.iloc[0].tolist() == ["orders", 3, 3, 0]
+
+
+def test_repeated_order_id_is_collapsed_when_same_and_refused_when_not(engine, door):
+    rows = "".join(f"{i},c,2024-01-01,1.00\n" for i in range(200))
+    repeats = "5,c,2024-01-01,1.0\n5,c,2024-01-01,1\n6,c,2024-01-02,1\n,c,2024-01-01,1\n,c,2024-01-01,1\n7,c,bad,1\n"
+    found = door("order_id," + HEADER + rows + repeats)
+    assert reasons(found) == {
+        ("ordered_at", "bad_date"): (1, 207, "bad"),
+        ("order_id", "dup_same"): (2, 202, "5"),
+        ("order_id", "dup_conflict"): (2, 8, "6"),
+    }
+    assert found.ledger.rows.iloc[0].tolist() == ["orders", 206, 201, 5]
+    assert found.ledger.money["money_quarantined"].item() == Decimal(5)
+    assert used(engine, "order_id").count("5") == 1
+
+
+def test_money_is_kept_apart_by_currency(engine, door):
+    rows = HEADER.strip() + ",currency,margin\n" + GOOD.replace("\n", ",EUR,1\n")
+    found = door(rows + "x,2024-01-01,5,USD,\nx,2024-01-01,5,,2\nx,2024-01-01,5,usd,2\nx,2024-01-01,5,EUR,abc\n")
+    money = found.ledger.money.set_index("currency")["money_used"]
+    assert (money["EUR"], money["USD"]) == (Decimal(5000), Decimal(5))
+    assert reasons(found) == {
+        ("margin", "bad_amount"): (1, 105, "abc"),
+        ("currency", "bad_currency"): (2, 103, ""),
+    }
+    assert used(engine, "coalesce(margin, -1)")[-1] == "-1.0000"
+
+
+def test_columns_nobody_asked_for_are_named(door):
+    found = door("note," + HEADER.strip() + ",\n" + "x,a,2024-01-01,1,y\n")
+    assert found.ledger.notes["note"].tolist() == ["columns not used: note, (no name)"]
+
+
+def test_mixed_line_endings_and_bom_lose_nothing(engine, door):
+    found = door(
+        b"\xef\xbb\xbfcustomer_id,ordered_at,revenue\r\na,2024-01-01,1\nb,2024-01-02,2\r\n\r\nc,x,3\n"
+        + b"d,2024-01-01,4\n" * 30
+    )
+    assert used(engine, "customer_id")[:2] == ["a", "b"]
+    assert reasons(found) == {("ordered_at", "bad_date"): (1, 5, "x")}
+    assert "mixes line endings" in found.ledger.notes["note"].tolist()
+
+
+def test_several_files_are_one_table_and_lines_belong_to_their_file(engine, tmp_path):
+    for part, day in (("a", "2024-01-01"), ("b", "x")):
+        (tmp_path / f"{part}.csv").write_text(HEADER + GOOD + f"z,1\nz,{day},1\n")
+    found = read_dataset(write_toml(tmp_path, {"source": "[ab].csv"}), engine)
+    bad = found.quarantine.iloc[-1]
+    assert (bad["file"], bad["line"], bad["text"]) == ("b.csv", 103, "x")
+    assert found.ledger.files[["file", "rows"]].to_numpy().tolist() == [["a.csv", 102], ["b.csv", 102]]
+    (tmp_path / "b.csv").write_text("other," + HEADER + "1,a,2024-01-01,1\n")
+    with pytest.raises(DataError, match="b.csv has other columns than a.csv .first: other, customer_id"):
+        read_dataset(tmp_path / "dataset.toml", engine)
+
+
+def test_customers_are_derived_with_their_first_day(engine, door):
+    found = door(HEADER + "b,2024-01-03,1\na,2024-01-02,1\nb,2024-01-01,0\n")
+    frame = engine.table("select customer_id, first_ordered_on from customers order by 1").astype(str)
+    assert found.tables == ("orders", "customers")
+    assert frame.to_numpy().tolist() == [["a", "2024-01-02"], ["b", "2024-01-01"]]
+
+
+def test_customers_of_one_s_own_come_in_by_the_same_door(engine, tmp_path):
+    (tmp_path / "orders.csv").write_text(HEADER + GOOD)
+    (tmp_path / "customers.csv").write_text(
+        "customer_id,first_ordered_on\n007,2024-01-01\n007,2024-01-01\n8,2024-01-02\n"
+    )
+    file = write_toml(tmp_path, {"source": "orders.csv"})
+    file.write_text(file.read_text() + "\n[customers]\nsource = 'customers.csv'\n")
+    found = read_dataset(file, engine)
+    assert engine.table("select customer_id from customers order by 1")["customer_id"].tolist() == ["007", "8"]
+    assert found.ledger.rows.to_numpy().tolist() == [["orders", 100, 100, 0], ["customers", 3, 2, 1]]
+
+
+def test_parquet_gives_what_csv_gives(engine, door, tmp_path):
+    texts = HEADER + "007,2024-01-01,29.33\nNA,2024-02-30,1\n,2024-01-01,5\n" + GOOD
+    from_csv = door(texts)
+    expected = [used(engine, c) for c in ("customer_id", "ordered_on", "revenue")]
+    frame = pd.read_csv(tmp_path / "orders.csv", dtype=str, keep_default_na=False)
+    frame.to_parquet(tmp_path / "orders.parquet", row_group_size=7)
+    found = read_dataset(write_toml(tmp_path, {"source": "orders.parquet"}), engine)
+    assert [used(engine, c) for c in ("customer_id", "ordered_on", "revenue")] == expected
+    assert found.ledger.rows.equals(from_csv.ledger.rows)
+    assert found.ledger.money.equals(from_csv.ledger.money)
+    columns = ["reason", "rows", "text"]
+    assert found.quarantine[columns].equals(from_csv.quarantine[columns])
+    assert found.quarantine["line"].tolist() == [line - 1 for line in from_csv.quarantine["line"]]
+
+
+def test_typed_parquet_meets_the_same_grammar(engine, tmp_path):
+    frame = pd.DataFrame(
+        {"customer_id": [7, 8, 9], "ordered_at": [dt.date(2024, 1, 1)] * 3, "revenue": [29.33, 1.0, 5e-7]}
+    )
+    frame.to_parquet(tmp_path / "o.parquet")
+    found = read_dataset(write_toml(tmp_path, {"source": "o.parquet"}, max_quarantined_share=0.5), engine)
+    assert used(engine, "revenue") == ["29.3300", "1.0000"]
+    assert used(engine, "customer_id") == ["7", "8"]
+    assert reasons(found) == {("revenue", "bad_amount"): (1, 3, "5e-07")}
+    frame.assign(customer_id=[7.0, None, 9.0]).to_parquet(tmp_path / "o.parquet")
+    with pytest.raises(
+        DataError, match='o.parquet: customer_id is stored as double in "customer_id". Write ids as text'
+    ):
+        read_dataset(tmp_path / "dataset.toml", engine)
+
+
+def test_hostile_text_is_only_text(engine, door):
+    hostile = 'x"; DROP TABLE orders;--'
+    quoted = hostile.replace('"', '""')
+    columns = {"customer_id": hostile}
+    door(f'"{quoted}",ordered_at,revenue\n"{quoted}",2024-01-01,1\n', {"columns": columns})
+    assert used(engine, "customer_id") == [hostile]
+
+
+FILES = {
+    "empty": (b"", {}, "orders.csv is empty"),
+    "header only": (HEADER, {}, "orders: orders.csv has a header but no rows. Export it again."),
+    "semicolons": (HEADER.replace(",", ";"), {}, "one column only, .* Set delimiter = \";\" in dataset.toml"),
+    "tabs": (HEADER.replace(",", "\t") + "a\tb\tc\n", {}, r'Set delimiter = "\\t" in dataset.toml'),
+    "missing column": ("customer,ordered_at,revenue\na,2024-01-01,1\n", {},
+                       'has no column "customer_id" .customer_id: who.* Did you mean "customer"?'),
+    "missing mapped column": (HEADER + GOOD, {"columns": {"margin": "profit"}}, 'no column "profit" .margin: '),
+    "duplicate header": ("customer_id,ordered_at,revenue,revenue\na,2024-01-01,1,2\n", {},
+                         'orders.csv: 2 columns are called "revenue". Name each column once.'),
+    "latin-1": (HEADER.encode() + b"Zo\xeb,2024-01-01,1\n", {},
+                'line 2: byte 0xeb.* at byte 33. .*encoding = "cp1252"'),
+    "wrong encoding": (HEADER.encode() + b"Zo\x81,2024-01-01,1\n", {"encoding": "cp1252"}, "orders.csv is not cp1252"),
+    "unclosed quote": (HEADER + '"a,2024-01-01,1\nb,2024-01-01,1\n', {}, "line 2: the quote that opens here never"),
+    "slash dates": (HEADER + "a,03/04/2024,1\n" * 9, {},
+                    '9 of 9 rows .100.0%. are faulty, .* bad_date: .* line 2: "03/04/2024".* Day or month first'),
+    "serial dates": (HEADER + "a,45292,1\n" * 9, {}, "Spreadsheet day numbers"),
+    "epoch dates": (HEADER + "a,1704067200,1\n" * 9, {}, "Seconds since 1970"),
+    "zoneless times": (HEADER + "a,2024-01-01 10:00,1\n" * 9, {}, 'no_time_zone: .* time_zone = "Europe/Berlin"'),
+    "ragged": (HEADER + "a,2024-01-01\n" * 9, {},
+               'most often .9. ragged: row: more or fewer fields .* "2 fields, header 3"'),
+    "order lines": ("order_id," + HEADER + "1,a,2024-01-01,1\n1,a,2024-01-01,2\n", {}, "leave the id unmapped"),
+    "outside": (HEADER + "a,2020-01-01,1\n", {},
+                "none of the 1 rows lies within the window of observation, 2024-01-01"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "orders", "message"), FILES.values(), ids=FILES)
+def test_file_that_cannot_be_read_is_refused_by_name(door, content, orders, message):
+    with pytest.raises(DataError, match=message):
+        door(content, orders)
+
+
+def test_share_of_faults_decides_and_its_limit_is_a_setting(door):
+    rows = HEADER + GOOD + "a,bad,1\n" * 6
+    with pytest.raises(DataError, match=r"6 of 106 rows \(5.7%\) are faulty, the limit is 5.0%"):
+        door(rows)
+    assert door(rows, max_quarantined_share=0.06).ledger.rows["rows_quarantined"].item() == 6
+
+
+def test_missing_file_and_mixed_kinds_are_refused(engine, tmp_path):
+    with pytest.raises(DataError, match="orders: no file matches nowhere.csv .first: .*Mend source in .orders. of"):
+        read_dataset(write_toml(tmp_path, {"source": "nowhere.csv"}), engine)
+    (tmp_path / "a.csv").write_text(HEADER)
+    (tmp_path / "b.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="orders: Parquet and text files are mixed"):
+        read_dataset(write_toml(tmp_path, {"source": "*.*"[:1] + ".[cp]*"}), engine)
+    with pytest.raises(DataError, match="b.parquet is not a Parquet file"):
+        read_dataset(write_toml(tmp_path, {"source": "b.parquet"}), engine)
+
+
+SPECS = {
+    "unknown key": ({"titel": "x"}, {}, 'nothing is called "titel". Did you mean "title"?'),
+    "no title": ({"title": None}, {}, "title is missing. It is what reports call the dataset."),
+    "text for a day": ({"observed_until": "2024-12-31"}, {}, "observed_until is the last day of observation, written"),
+    "no zone": ({"time_zone": "Berlin"}, {},
+                "time_zone is the business's time zone, such as Europe/Berlin, not 'Berlin'"),
+    "share": ({"max_quarantined_share": 5}, {}, "max_quarantined_share is a share from 0 to 1, not 5"),
+    "window": ({"observed_from": dt.date(2025, 1, 1)}, {}, "the window 2025-01-01 to 2024-12-31 does not lie within"),
+    "delimiter": ({}, {"delimiter": "::"}, "delimiter is one character that separates fields"),
+    "encoding": ({}, {"encoding": "utf-9"}, "encoding is the text's encoding"),
+    "date format": ({}, {"date_format": "dd/mm/yyyy"}, 'date_format is how days are written, such as "%d/%m/%Y"'),
+    "column": ({}, {"columns": {"custmer_id": "x"}}, 'nothing is called "custmer_id". Did you mean "customer_id"?'),
+    "column type": ({}, {"columns": {"customer_id": 3}}, "customer_id is the name of a source column, not 3"),
+    "zero rule": ({"zero_amount_orders": "yes"}, {}, 'zero_amount_orders is "count" or "ignore", not \'yes\''),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "orders", "message"), SPECS.values(), ids=SPECS)
+def test_dataset_toml_that_cannot_be_meant_is_refused(tmp_path, settings, orders, message):
+    with pytest.raises(SpecError) as refused:
+        load_dataset(write_toml(tmp_path, {"source": "orders.csv", **orders}, **settings))
+    assert message in str(refused.value)
+
+
+def test_table_without_source_or_no_table_is_refused(tmp_path):
+    file = write_toml(tmp_path, {"delimiter": ";"})
+    with pytest.raises(SpecError, match=r"\[orders\] source is missing. It is a file or glob beside"):
+        load_dataset(file)
+    file.write_text(file.read_text().split("[orders]")[0])
+    with pytest.raises(SpecError, match=r"table \[orders\] is missing"):
+        load_dataset(file)
+
+
+def test_unknown_date_format_directive_is_a_named_error(door):
+    with pytest.raises(DataError, match="the engine refused: .*%Q"):
+        door(HEADER + GOOD, {"date_format": "%Q"})
+
+
+MUTATIONS = [
+    b"\x00",
+    b'"',
+    b"\n",
+    b"\r",
+    b",",
+    b";",
+    b"\xff",
+    b"",
+    b"1e400",
+    b"\xc2\xa0",
+    b"9" * 30,
+    b"-",
+    b'""',
+    b",\n,",
+]
+
+
+def test_two_hundred_damaged_files_lose_no_row_and_raise_no_untyped_error(door):
+    draw = random.Random(20240101)
+    refused = 0
+    for _ in range(200):
+        content = bytearray((HEADER + GOOD[: draw.randrange(40, 400)]).encode())
+        for _ in range(draw.randrange(1, 5)):
+            at = draw.randrange(len(content))
+            content[at : at + draw.randrange(3)] = draw.choice(MUTATIONS)
+        try:
+            found = door(bytes(content), max_quarantined_share=1)
+        except JourneyError:
+            refused += 1
+            continue
+        row = found.ledger.rows.iloc[0]
+        assert row["rows_in"] == row["rows_used"] + row["rows_quarantined"], bytes(content)
+        assert found.quarantine["rows"].sum() == row["rows_quarantined"], bytes(content)
+        money = found.ledger.money
+        assert (money["money_in"] == money["money_used"] + money["money_quarantined"]).all(), bytes(content)
+    assert 0 < refused < 200
+
+
+def test_parts_of_a_whole_are_found_by_position():
+    assert [_file_of([2, 0, 3], row) for row in range(5)] == [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2)]

@@ -1,0 +1,223 @@
+"""BG/NBD fits: published numbers, recovery of a told story, invariance, and refusal of all that holds no answer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from customers import cdnow, cells, tell_purchases
+
+from journeylib.checks import holdout_errors
+from journeylib.errors import ContractError, FitRefusedError
+from journeylib.models.purchases import BGNBD
+
+HISTORY = ["x", "t_x", "T"]
+ONE = {"x": [2], "t_x": [30.0], "T": [39.0]}
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return BGNBD().fit(cells())
+
+
+def test_cdnow_is_the_sample_of_the_literature():
+    customers = cdnow()
+    assert len(customers) == 2357
+    assert (customers["x"].sum(), customers["holdout"].sum(), (customers["x"] > 0).sum()) == (2457, 1882, 946)
+    assert (customers["T"].min(), customers["T"].max()) == pytest.approx((27.0, 38.86), abs=0.005)
+
+
+def test_cdnow_parameters_match_fader_hardie_lee_2005(fit):
+    assert fit.params.to_dict() == pytest.approx({"r": 0.24259, "alpha": 4.4136, "a": 0.79292, "b": 2.42591}, rel=1e-3)
+    assert fit.llf == pytest.approx(-9582.429, abs=0.005)
+    assert fit.bse.to_numpy() == pytest.approx([0.01256, 0.37822, 0.18573, 0.70541], rel=1e-3)
+    assert fit.nobs == 2357
+
+
+def test_cdnow_optimum_is_certified(fit):
+    checks = {check.name: check for check in fit.checks}
+    assert fit.converged
+    assert checks["distance from the top, in standard errors"].value < 1e-8
+    assert checks["starting points that reach the same top"].value == 5
+
+
+def test_cdnow_holdout_matches_the_literature_and_beats_both_baselines(fit):
+    customers = cdnow().assign(x_holdout=cdnow()["holdout"], customers=1)
+    history = [customers[name] for name in HISTORY]
+    predictions = {
+        "model": fit.expected_purchases(39, *history),
+        "own past rate": customers["x"] * 39 / customers["T"],
+        "nothing": np.zeros(len(customers)),
+    }
+    errors = holdout_errors(customers, predictions).set_index("method")
+    assert errors.loc["model", "total"] == pytest.approx(1653.41, abs=0.01)
+    assert errors.loc["model", "MAE"] == pytest.approx(0.7855, abs=5e-5)
+    assert errors.loc["model", "RMSE"] == pytest.approx(1.608, abs=5e-4)
+    assert errors.loc["model", "correlation"] == pytest.approx(0.6256, abs=5e-5)
+    past = errors.loc["own past rate"]
+    assert [past["total"], past["MAE"], past["RMSE"]] == pytest.approx([2930, 1.024, 2.212], rel=5e-4)
+    assert [errors.loc["nothing", m] for m in ("total", "MAE", "RMSE")] == pytest.approx([0, 0.7985, 2.206], abs=5e-4)
+
+
+def test_new_customer_needs_no_history(fit):
+    assert fit.expected_purchases(52) == pytest.approx(1.444004, rel=1e-3)
+    assert fit.expected_purchases(52, x=0, t_x=0, T=0) == fit.expected_purchases(52)
+    assert fit.pmf(np.arange(2000), 52).sum() == pytest.approx(1)
+    assert fit.probability_alive([0, 0], [0, 0], [1, 39]).tolist() == [1, 1]
+
+
+def test_predictions_take_any_shape_and_have_it(fit):
+    grid = fit.expected_purchases(39, np.arange(3)[:, None], np.zeros(1), np.array([27.0, 38.0, 39.0, 40.0]))
+    assert grid.shape == (3, 4)
+    assert grid[2, 3] == fit.expected_purchases(39, 2, 0, 40.0)
+    assert fit.expected_purchases([1, 2, 3]).shape == (3,)
+
+
+def test_grouped_rows_give_exactly_what_the_rows_do(fit):
+    rows = BGNBD().fit(cdnow()[HISTORY])
+    assert rows.params.tolist() == fit.params.tolist()
+    assert rows.llf == fit.llf
+
+
+def test_order_of_customers_changes_no_bit(fit):
+    shuffled = BGNBD().fit(cdnow().sample(frac=1, random_state=4))
+    assert shuffled.summary().equals(fit.summary())
+
+
+def test_days_instead_of_weeks_scale_alpha_and_nothing_else(fit):
+    days = BGNBD().fit(cells().assign(t_x=lambda c: c["t_x"] * 7, T=lambda c: c["T"] * 7))
+    assert days.params.to_numpy() == pytest.approx(fit.params.to_numpy() * [1, 7, 1, 1], rel=1e-8)
+    assert fit.llf - days.llf == pytest.approx(2457 * np.log(7), abs=1e-8)
+    new = fit.expected_purchases(39)
+    assert days.expected_purchases(39 * 7) == pytest.approx(new, rel=1e-8)
+
+
+def test_population_twice_halves_the_variance(fit):
+    twice = BGNBD().fit(cells().assign(customers=lambda c: 2 * c["customers"]))
+    assert twice.params.to_numpy() == pytest.approx(fit.params.to_numpy(), rel=1e-8)
+    assert twice.bse.to_numpy() == pytest.approx(fit.bse.to_numpy() / np.sqrt(2), rel=1e-6)
+    assert twice.llf == pytest.approx(2 * fit.llf, rel=1e-12)
+
+
+def test_told_story_is_recovered_within_four_standard_errors():
+    truth, rng = np.array([0.8, 6.0, 0.7, 2.5]), np.random.default_rng(11)
+    n = 5000
+    customers = tell_purchases(rng.gamma(0.8, 1 / 6, n), rng.beta(0.7, 2.5, n), 78, rng)
+    found = BGNBD().fit(customers)
+    z = (np.log(found.params) - np.log(truth)) / (found.bse / found.params)
+    assert np.abs(z).max() < 4
+
+
+def test_discounted_purchases_lie_below_the_undiscounted_and_grow_with_the_horizon(fit):
+    history = (2, 30.43, 38.86)
+    assert fit.dert(*history, 0.0, horizon=39) == pytest.approx(fit.expected_purchases(39, *history), rel=1e-9)
+    year, decade, ever = (fit.dert(*history, 0.0027, horizon=h) for h in (52, 520, np.inf))
+    assert year < decade < ever < fit.dert(*history, 0.001)
+    assert year < fit.expected_purchases(52, *history)
+
+
+def test_periodic_dert_equals_the_sum_over_weeks(fit):
+    history, weeks = (2, 30.43, 38.86), np.arange(53)
+    bought = np.diff([float(fit.expected_purchases(w, *history)) for w in weeks])
+    expected = np.sum(bought / 1.002 ** weeks[1:])
+    assert fit.dert(*history, 0.002, horizon=52, discounting="periodic") == pytest.approx(expected, rel=1e-9)
+
+
+def test_draws_at_the_estimate_give_the_estimate(fit):
+    customers = cdnow()
+    history = [customers[name] for name in HISTORY]
+    drawn = fit.dert_draws(fit.params.to_numpy()[None], *history, 0.0027, horizon=52)[0]
+    assert drawn == pytest.approx(fit.dert(*history, 0.0027, horizon=52), rel=1e-6)
+
+
+def weeks(**columns):
+    return pd.DataFrame({"x": 0, "t_x": 0.0, "T": 39.0, **columns})
+
+
+def story(rates, leave, n=1000):
+    rng = np.random.default_rng(3)
+    return tell_purchases(rates(rng, n), leave(rng, n), 39, rng)
+
+
+def mixed(rng, n):
+    return rng.gamma(0.8, 1 / 5, n)
+
+
+REFUSED = {
+    "no customers": (lambda: weeks(x=[]).astype(float), "customers: 0 (limit: at least 100)"),
+    "one customer": (lambda: pd.DataFrame(ONE), "customers: 1 (limit: at least 100)"),
+    "no repeat buyer": (
+        lambda: weeks(T=np.linspace(20, 39, 500)),
+        "repeat buyers: no repeat buyer (limit: at least 10)",
+    ),
+    "all orders on one day": (
+        lambda: weeks(x=[0] * 300),
+        "days with orders: all orders on one day (limit: at least 2)",
+    ),
+    "all orders on the last day": (lambda: weeks(T=[0.0] * 300), "all orders on one day"),
+    "nobody leaves": (lambda: story(mixed, lambda rng, n: np.zeros(n)), "no dropout information"),
+    "bought to the very end": (
+        lambda: pd.DataFrame({"x": [1, 3, 5, 9], "t_x": 20.0, "T": 20.0, "customers": [500, 90, 30, 5]}),
+        "no dropout information",
+    ),
+    "everybody leaves at once": (
+        lambda: story(mixed, lambda rng, n: np.ones(n)),
+        "Everybody seems to leave after the first repeat purchase",
+    ),
+    "one rate for all": (
+        lambda: story(lambda rng, n: np.full(n, 0.2), lambda rng, n: rng.beta(1, 2.5, n)),
+        "All customers seem to buy at the same rate",
+    ),
+    "one history for all": (
+        lambda: pd.DataFrame({"x": [3], "t_x": [10.0], "T": [20.0], "customers": [500]}),
+        "starting points that reach the same top",
+    ),
+}
+NUMBERS = [
+    lambda fit: fit.params,
+    lambda fit: fit.summary(),
+    lambda fit: fit.expected_purchases(52),
+    lambda fit: fit.probability_alive(1, 1, 2),
+    lambda fit: fit.pmf(0, 52),
+    lambda fit: fit.dert(1, 1, 2, 0.01),
+    lambda fit: fit.dert_draws(np.ones((1, 4)), 1, 1, 2, 0.01),
+    lambda fit: fit.draws(1, np.random.default_rng(0)),
+]
+
+
+@pytest.mark.parametrize("make, reason", REFUSED.values(), ids=REFUSED)
+def test_data_without_an_answer_are_refused_by_name_and_give_no_number(make, reason):
+    refused = BGNBD().fit(make())
+    assert refused.verdict.refused
+    for ask in NUMBERS:
+        with pytest.raises(FitRefusedError) as error:
+            ask(refused)
+        assert reason in str(error.value)
+        assert error.value.way_out
+
+
+@pytest.mark.parametrize(
+    "wrong, text",
+    [
+        ({"t_x": [40.0]}, r"t_x > T in 1 of 1 rows \(first: row 0, x=2.0, t_x=40.0, T=39.0\). Cut the orders"),
+        ({"x": [1.5]}, "x is not a count in 1 of 1 rows"),
+        ({"x": [-1]}, "x is not a count in 1 of 1 rows"),
+        ({"t_x": [-1.0]}, "t_x is negative in 1 of 1 rows"),
+        ({"x": [0]}, "x = 0 but t_x > 0 in 1 of 1 rows"),
+        ({"t_x": [0.0]}, "x > 0 but t_x = 0 in 1 of 1 rows .* Count purchases of one day as one."),
+        ({"T": [np.nan]}, "T is missing or infinite in 1 of 1 rows"),
+        ({"customers": [0.5]}, "customers is not a count in 1 of 1 rows"),
+    ],
+)
+def test_histories_that_no_customer_can_have_are_refused(wrong, text):
+    with pytest.raises(ContractError, match=text):
+        BGNBD().fit(pd.DataFrame({**ONE, **wrong}))
+
+
+def test_predictions_refuse_what_cannot_be_asked(fit):
+    with pytest.raises(ContractError, match="t_x > T in 1 of 2 rows"):
+        fit.probability_alive([1, 1], [3.0, 9.0], 5.0)
+    with pytest.raises(ContractError, match="a history is missing or infinite in 1 of 1 rows"):
+        fit.expected_purchases(39, np.nan, 1.0, 2.0)
+    with pytest.raises(ContractError, match="a history is x, t_x and T together"):
+        fit.expected_purchases(39, x=2)
+    with pytest.raises(ContractError, match="the horizon is not a finite time from 0 up"):
+        fit.expected_purchases(-1)

@@ -1,0 +1,104 @@
+"""Purchase histories against an independent count in plain Python, and against the literature's totals."""
+
+import datetime as dt
+from collections import defaultdict
+from decimal import Decimal
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journeylib.engine import open_engine
+from journeylib.queries import orders
+
+DAY = dt.date(2024, 1, 1)
+CALIBRATION, UNTIL = DAY + dt.timedelta(40), DAY + dt.timedelta(60)
+ROWS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 70), st.sampled_from(["-5.00", "0.00", "1.10", "5.00", "12.34"])),
+    min_size=1,
+    max_size=40,
+)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with open_engine(threads=1) as engine:
+        yield engine
+
+
+def attach(engine, rows):
+    frame = pd.DataFrame(rows, columns=["customer_id", "offset", "revenue"])
+    frame["ordered_on"] = [(DAY + dt.timedelta(days)).isoformat() for days in frame["offset"]]
+    frame["currency"] = "EUR"
+    engine.attach("raw", frame)
+    engine.keep(
+        "orders",
+        "select customer_id, cast(ordered_on as date) as ordered_on, cast(revenue as decimal(18,4)) as revenue, currency from raw",
+    )
+
+
+def count_by_hand(rows, zero_orders):
+    """The definition in words, customer by customer."""
+    days = defaultdict(lambda: defaultdict(list))
+    for customer, offset, revenue in rows:
+        if offset <= (UNTIL - DAY).days:
+            days[customer][offset].append(Decimal(revenue))
+    found = {}
+    for customer, history in days.items():
+        net = {day: sum(money) for day, money in history.items()}
+        bought = sorted(
+            day for day in net if net[day] > 0 or (zero_orders == "count" and net[day] == 0 and min(history[day]) == 0)
+        )
+        before = [day for day in bought if day <= 40]
+        if not before:
+            continue
+        x = len(before) - 1
+        repeat = sum(money for day, money in net.items() if day <= 40) - net[before[0]] if x else 0
+        after = [day for day in net if day > 40]
+        found[customer] = (
+            x,
+            before[-1] - before[0],
+            40 - before[0],
+            float(repeat),
+            sum(day in bought for day in after),
+            float(sum(net[day] for day in after)),
+        )
+    return found
+
+
+@pytest.mark.parametrize("zero_orders", ["count", "ignore"])
+@given(rows=ROWS)
+def test_histories_equal_a_count_by_hand(engine, rows, zero_orders):
+    attach(engine, rows)
+    table = engine.table(orders.purchase_histories(CALIBRATION, UNTIL, zero_orders))
+    got = {row[0]: tuple(float(v) for v in row[1:]) for row in table.itertuples(index=False)}
+    assert got == {k: tuple(map(float, v)) for k, v in count_by_hand(rows, zero_orders).items()}
+
+
+def test_cells_add_up_to_the_customers(engine):
+    attach(engine, [(c, d, "5.00") for c in "abcd" for d in (1, 9, 50)] + [("e", 1, "5.00"), ("f", 55, "5.00")])
+    engine.keep("histories", orders.purchase_histories(CALIBRATION, UNTIL, "ignore"))
+    assert engine.table(orders.purchase_cells("histories")).to_dict("list") == {
+        "x": [0, 1],
+        "t_x": [0, 8],
+        "T": [39, 39],
+        "customers": [1, 4],
+    }
+    assert engine.table(orders.spend_cells("histories")).to_dict("list") == {
+        "x": [1],
+        "mean_spend": [5.0],
+        "customers": [4],
+    }
+    holdout = engine.table(orders.holdout_cells("histories"))
+    assert holdout["x_holdout"].tolist() == [0, 1]
+    assert holdout["revenue_holdout"].tolist() == [0.0, 5.0]
+    groups = engine.table(orders.population("histories")).iloc[0]
+    assert groups.tolist() == [6, 5, 4, 4, 4, 4]
+
+
+def test_refund_rows_are_never_purchases(engine):
+    attach(engine, [("a", 1, "12.34"), ("a", 5, "-5.00"), ("a", 9, "5.00"), ("a", 9, "-5.00")])
+    for zero_orders in ("count", "ignore"):
+        history = engine.table(orders.purchase_histories(CALIBRATION, UNTIL, zero_orders)).iloc[0]
+        assert history["x"] == 0

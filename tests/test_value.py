@@ -1,0 +1,213 @@
+"""Lifetime value: its parts multiplied by hand, its intervals, its refusals."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from customers import cdnow, cells, tell_purchases, tell_spend
+
+from journeylib.errors import ContractError, FitRefusedError
+from journeylib.models.purchases import BGNBD
+from journeylib.models.spend import GammaGamma
+from journeylib.models.value import WEEKS_PER_YEAR, lifetime_value
+
+MONEY = {"horizon": 52, "annual_discount_rate": 0.15, "margin_share": 0.3, "seed": 1, "draws": 40}
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return BGNBD().fit(cells()), GammaGamma().fit(cdnow().query("x > 0"))
+
+
+@pytest.fixture(scope="module")
+def worth(fits):
+    return lifetime_value(*fits, cells(), **MONEY)
+
+
+def test_total_is_the_sum_of_the_customers_and_the_mean_its_share(worth):
+    table = worth.cells
+    assert worth.total.value == pytest.approx((table["value"] * table["customers"]).sum(), rel=1e-12)
+    assert worth.mean.value == pytest.approx(worth.total.value / 2357, rel=1e-12)
+    assert (worth.total.n, worth.total.unit, worth.mean.unit) == (2357, "USD", "USD per customer")
+    assert worth.total.horizon == "over the next 52 weeks"
+    assert "uncertainty of the parameters, not the luck of single purchases" in worth.total.note
+
+
+def test_columns_are_the_parts_that_the_models_give(fits, worth):
+    purchases, spend = fits
+    table, history = worth.cells, [worth.cells[name] for name in ("x", "t_x", "T")]
+    assert table["probability_alive"].to_numpy() == pytest.approx(purchases.probability_alive(*history))
+    assert table["expected_purchases"].to_numpy() == pytest.approx(purchases.expected_purchases(52, *history))
+    assert table["expected_spend"].to_numpy() == pytest.approx(spend.expected_spend(table["x"], table["mean_spend"]))
+    parts = table["expected_purchases"] * table["expected_spend"]
+    assert table["revenue"].to_numpy() == pytest.approx(parts.to_numpy())
+    assert list(table.columns[:5]) == ["x", "t_x", "T", "mean_spend", "customers"]
+
+
+def test_periodic_value_equals_the_sum_over_weeks(fits):
+    purchases, spend = fits
+    some = cells().iloc[::100]
+    history = [some[name] for name in ("x", "t_x", "T")]
+    weekly = np.diff([purchases.expected_purchases(w, *history) for w in range(53)], axis=0)
+    present = 1.15 ** (-np.arange(1, 53) / WEEKS_PER_YEAR) @ weekly
+    expected = 0.3 * present * spend.expected_spend(some["x"], some["mean_spend"])
+    got = lifetime_value(*fits, some, **MONEY, discounting="periodic").cells["value"]
+    assert got.to_numpy() == pytest.approx(expected, rel=1e-9)
+
+
+def test_continuous_value_is_a_little_more_than_periodic(fits, worth):
+    periodic = lifetime_value(*fits, cells(), **MONEY, discounting="periodic").total.value
+    assert periodic < worth.total.value < periodic * 1.15 ** (1 / WEEKS_PER_YEAR)
+
+
+def test_without_discount_value_is_margin_of_revenue(fits):
+    table = lifetime_value(*fits, cells(), **{**MONEY, "annual_discount_rate": 0.0}).cells
+    assert table["value"].to_numpy() == pytest.approx(0.3 * table["revenue"].to_numpy(), rel=1e-9)
+
+
+def test_cells_lose_nothing_against_single_customers(fits, worth):
+    single = lifetime_value(*fits, cdnow(), **MONEY)
+    ours, theirs = worth.total, single.total
+    assert [ours.value, ours.lower, ours.upper] == pytest.approx([theirs.value, theirs.lower, theirs.upper], rel=1e-9)
+
+
+def test_another_currency_scales_value_and_its_interval(fits, worth):
+    cents = GammaGamma().fit(cdnow().query("x > 0").assign(mean_spend=lambda d: 100 * d["mean_spend"]))
+    scaled = lifetime_value(
+        fits[0], cents, cells().assign(mean_spend=lambda d: 100 * d["mean_spend"]), **MONEY, currency="cent"
+    ).total
+    assert scaled.value == pytest.approx(100 * worth.total.value, rel=1e-7)
+    assert [scaled.lower, scaled.upper] == pytest.approx([100 * worth.total.lower, 100 * worth.total.upper], rel=1e-6)
+    assert scaled.unit == "cent"
+
+
+def test_days_give_the_value_that_weeks_do(fits, worth):
+    days = cells().assign(t_x=lambda c: 7 * c["t_x"], T=lambda c: 7 * c["T"])
+    total = lifetime_value(BGNBD().fit(days), fits[1], days, **{**MONEY, "horizon": 364}, periods_per_year=365.25).total
+    assert total.value == pytest.approx(worth.total.value, rel=1e-7)
+    assert total.horizon == "over the next 364 days"
+
+
+def test_intervals_hold_the_value_and_repeat_with_the_seed(fits, worth):
+    table = worth.cells
+    assert ((table["lower"] < table["value"]) & (table["value"] < table["upper"])).all()
+    assert worth.total.lower < worth.total.value < worth.total.upper
+    again = lifetime_value(*fits, cells(), **MONEY)
+    assert (again.total, again.mean) == (worth.total, worth.mean)
+    other = lifetime_value(*fits, cells(), **{**MONEY, "seed": 2})
+    assert other.total.lower != worth.total.lower
+    narrow = lifetime_value(*fits, cells(), **MONEY, level=0.5).total
+    assert worth.total.lower < narrow.lower < narrow.upper < worth.total.upper
+
+
+def test_interval_of_the_total_is_as_wide_as_the_delta_method_says(fits, worth):
+    # First-order propagation of both covariances through the total, by differences, against the draws.
+    purchases, spend = fits
+    table, n = cells(), cells()["customers"].to_numpy()
+    history = [table[name] for name in ("x", "t_x", "T")]
+    rate = np.log(1.15) / WEEKS_PER_YEAR
+
+    def total(params):
+        counts = purchases.dert_draws(params[None, :4], *history, rate, 52)[0]
+        p, q, v = params[4:]
+        x, z = table["x"], table["mean_spend"].fillna(0)
+        return 0.3 * (n * counts * p * (v + x * z) / (p * x + q - 1)).sum()
+
+    centre = np.concatenate([purchases.params, spend.params])
+    slopes = np.array([total(centre * np.exp(e)) - total(centre * np.exp(-e)) for e in 1e-4 * np.eye(7)]) / 2e-4
+    covariance = np.zeros((7, 7))
+    covariance[:4, :4], covariance[4:, 4:] = purchases.cov_params(), spend.cov_params()
+    error = np.sqrt(slopes @ (covariance / np.outer(centre, centre)) @ slopes)
+    drawn = lifetime_value(*fits, cells(), **{**MONEY, "draws": 1000}).total
+    assert (drawn.upper - drawn.lower) / (2 * 1.959964) == pytest.approx(error, rel=0.1)
+
+
+def test_value_comes_true_in_a_told_story():
+    rng, n = np.random.default_rng(21), 5000
+    rates, leave, scale = rng.gamma(0.8, 1 / 6, n), rng.beta(0.7, 2.5, n), 1 / rng.gamma(4.0, 1 / 15, n)
+    known, whole = (tell_purchases(rates, leave, w, np.random.default_rng(5), arrival=1e-9) for w in (52, 104))
+    repeat, later = known["x"].to_numpy() > 0, (whole["x"] - known["x"]).to_numpy()
+    spend = tell_spend(known["x"].to_numpy()[repeat], scale[repeat], 6.0, rng)
+    came = rng.gamma(np.maximum(6.0 * later, 1e-12), scale)  # what the same customers spend in the second year
+    table = known.assign(mean_spend=np.nan)
+    table.loc[repeat, "mean_spend"] = spend["mean_spend"].to_numpy()
+    fits = BGNBD().fit(known), GammaGamma().fit(spend)
+    found = lifetime_value(*fits, table, **{**MONEY, "annual_discount_rate": 0.0, "margin_share": 1.0})
+    missed = came - found.cells["value"]
+    assert abs(missed.sum()) < 3 * np.sqrt(n) * missed.std()
+    assert 3 * np.sqrt(n) * missed.std() < 0.2 * came.sum()
+
+
+def test_shares_of_groups_add_up_to_all_of_it(worth):
+    once = worth.cells["x"] == 0
+    shares = [worth.share_of(members, "share") for members in (once, ~once)]
+    assert sum(share.value for share in shares) == pytest.approx(1, rel=1e-12)
+    by_hand = (worth.cells["value"] * worth.cells["customers"])[once].sum() / worth.total.value
+    assert shares[0].value == pytest.approx(by_hand, rel=1e-12)
+    assert shares[0].lower < shares[0].value < shares[0].upper
+    assert (shares[0].unit, shares[0].n) == ("share", 2357)
+
+
+def test_tenths_add_up_and_equal_a_ranking_of_single_customers(fits, worth):
+    table = worth.by_tenth()
+    assert table["share"].sum() == pytest.approx(1, rel=1e-12)
+    assert table["customers"].sum() == 2357
+    ranked = np.sort(lifetime_value(*fits, cdnow(), **MONEY).cells["value"])[::-1]
+    whole = np.append(0, ranked.cumsum()) / ranked.sum()
+    expected = np.diff(np.interp(np.linspace(0, 2357, 11), np.arange(2358), whole))
+    assert table["share"].to_numpy() == pytest.approx(expected, rel=1e-9)
+    assert worth.top_tenth.value == table["share"].iloc[0]
+
+
+def test_histories_hold_every_customer_and_all_value(worth):
+    table = worth.by_history()
+    assert table["customers"].sum() == 2357
+    assert (table["customers"] * table["value"]).sum() == pytest.approx(worth.total.value, rel=1e-12)
+    row = table[(table["repeat_purchases"] == "1") & (table["since"] == "0–4")]
+    group = worth.cells[(worth.cells["x"] == 1) & (worth.cells["T"] - worth.cells["t_x"] <= 4)]
+    assert row["value"].item() == pytest.approx(np.average(group["value"], weights=group["customers"]), rel=1e-12)
+
+
+def test_two_hundred_draws_of_two_thousand_cells_take_under_two_cpu_seconds(fits):
+    rng = np.random.default_rng(0)
+    x, T = rng.geometric(0.2, 2000) - 1, rng.integers(0, 600, 2000) / 7
+    table = pd.DataFrame({"x": x, "t_x": np.where(x > 0, 0.7 * T, 0), "T": T, "mean_spend": 20.0})
+    begin = time.process_time()
+    lifetime_value(*fits, table, **{**MONEY, "draws": 200})
+    assert time.process_time() - begin < 4  # the bar is 2 on a quiet machine
+
+
+def test_refused_fits_have_no_value(fits):
+    nobody, nothing = BGNBD().fit(cells().iloc[:0]), GammaGamma().fit(cdnow().query("x > 0").iloc[:0])
+    with pytest.raises(FitRefusedError, match="BG/NBD is refused: customers: 0"):
+        lifetime_value(nobody, fits[1], cells(), **MONEY)
+    with pytest.raises(FitRefusedError, match="Gamma-Gamma is refused: repeat buyers: 0"):
+        lifetime_value(fits[0], nothing, cells(), **MONEY)
+
+
+@pytest.mark.parametrize(
+    "setting, text",
+    [
+        ({"horizon": 0}, "horizon cannot be 0. It takes a finite time above 0."),
+        ({"horizon": np.inf}, "horizon cannot be inf"),
+        ({"annual_discount_rate": -0.1}, "annual_discount_rate cannot be -0.1. It takes 0 or more, as 0.15."),
+        ({"margin_share": 30}, "margin_share cannot be 30. It takes a share above 0 and up to 1"),
+        ({"periods_per_year": 0}, "periods_per_year cannot be 0"),
+        ({"draws": 0}, "draws cannot be 0"),
+        ({"level": 95}, "level cannot be 95"),
+        ({"discounting": "weekly"}, 'no discounting is called "weekly"'),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(fits, setting, text):
+    with pytest.raises(ContractError, match=text):
+        lifetime_value(*fits, cells(), **{**MONEY, **setting})
+
+
+def test_cells_that_cannot_be_valued_are_refused(fits):
+    with pytest.raises(ContractError, match="there are no customers to value"):
+        lifetime_value(*fits, cells().iloc[:0], **MONEY)
+    with pytest.raises(ContractError, match="mean_spend is missing or infinite in .* rows"):
+        lifetime_value(*fits, cells().assign(mean_spend=np.nan), **MONEY)
+    with pytest.raises(ContractError, match='there is no column "mean_spend"'):
+        lifetime_value(*fits, cells().drop(columns="mean_spend"), **MONEY)
