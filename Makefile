@@ -59,7 +59,7 @@ bench: .venv/dev.done ## measure speed; prints figures, judges nothing
 findings: .venv/dev.done ## run the notebooks and keep the outputs of their findings cells, for a commit
 	@cd notebooks && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False $$n; done
-	@$(BIN)/nbstripout --keep-count --extra-keys 'metadata.language_info.version' notebooks/*.ipynb
+	@$(BIN)/nbstripout --keep-count --keep-id --extra-keys 'metadata.language_info.version' notebooks/*.ipynb
 
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \

@@ -26,6 +26,10 @@ def holdout_errors(cells: pd.DataFrame, predictions: dict[str, np.ndarray]) -> p
     `cells` has ``x_holdout`` and ``customers``; each prediction gives purchases per customer of its cell.
     Returns ``method, total, bias_pct`` (of the observed total), ``MAE, RMSE`` (purchases per customer) and
     ``correlation`` (missing where a prediction is the same for everyone).
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [3, 1]})
+    >>> holdout_errors(cells, {"model": np.array([0.0, 1.0])}).set_index("method").loc["model", "bias_pct"]
+    np.float64(-50.0)
     """
     actual, n = cells["x_holdout"].to_numpy(float), cells["customers"].to_numpy(float)
     observed = float(n @ actual)
@@ -39,7 +43,13 @@ def holdout_errors(cells: pd.DataFrame, predictions: dict[str, np.ndarray]) -> p
 
 
 def holdout_checks(errors: pd.DataFrame, model: str, baselines: tuple[str, ...]) -> list[Check]:
-    """Judge a model on its holdout: its total must be near, and it must beat every baseline."""
+    """Judge a model on its holdout: its total must be near, and it must beat every baseline.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [3, 1]})
+    >>> errors = holdout_errors(cells, {"model": np.array([0.0, 1.0]), "nobody returns": np.zeros(2)})
+    >>> [(check.passed, check.value) for check in holdout_checks(errors, "model", ("nobody returns",))]
+    [(False, '-50.0 %'), (True, 0.5)]
+    """
     table = errors.set_index("method")
     bias, rmse = table.loc[model, "bias_pct"], table.loc[model, "RMSE"]
     rival = table.loc[list(baselines), "RMSE"].min()
@@ -62,7 +72,13 @@ def holdout_checks(errors: pd.DataFrame, model: str, baselines: tuple[str, ...])
 
 
 def foreseen(errors: pd.DataFrame, model: str, baseline: str, n: int) -> Estimate:
-    """Return the share of the holdout's purchases that a model foresaw, with a baseline's beside it."""
+    """Return the share of the holdout's purchases that a model foresaw, with a baseline's beside it.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [3, 1]})
+    >>> errors = holdout_errors(cells, {"model": np.array([0.0, 1.0]), "own past rate": np.ones(2)})
+    >>> foreseen(errors, "model", "own past rate", 4).value
+    0.5
+    """
     table = errors.set_index("method")
     bias = table["bias_pct"]
     note = f"By {baseline}: {100 + bias[baseline]:.0f} %."
@@ -74,6 +90,10 @@ def by_frequency(cells: pd.DataFrame, columns: dict[str, np.ndarray], top: int =
     """Average columns per customer by repeat purchases; `top` and more are one group.
 
     Returns ``repeat_purchases`` (label), ``customers`` and one column for each of `columns`.
+
+    >>> cells = pd.DataFrame({"x": [0, 7, 9], "customers": [5, 1, 1]})
+    >>> by_frequency(cells, {"observed": np.array([0.1, 4.0, 6.0])})["observed"].tolist()
+    [0.1, 5.0]
     """
     n = cells["customers"].to_numpy(float)
     sums = pd.DataFrame({name: values * n for name, values in columns.items()}).assign(

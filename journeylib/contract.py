@@ -15,7 +15,11 @@ LARGEST_AMOUNT = 1_000_000_000
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a row is not used. A fault counts against the share of refused rows a run tolerates."""
+    """Why a row is not used. A fault counts against the share of refused rows a run tolerates.
+
+    >>> REASONS["after_observed_until"].is_fault
+    False
+    """
 
     code: str
     meaning: str
@@ -77,7 +81,11 @@ class Column:
     """One column of a table.
 
     ``type`` is id, text, day, money, integer, enum or currency. A ``day`` is a date, or a timestamp that
-    becomes a date in the dataset's time zone. ``kept_as`` is its name after intake, where only dates travel.
+    becomes a date in the dataset's time zone. ``kept_as`` is its name after intake, where only dates travel;
+    ``empty`` is the reason a row is refused for when the field is empty and required.
+
+    >>> Column("paid_at", "day", "when it was paid").empty
+    'missing_date'
     """
 
     name: str
@@ -96,7 +104,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its columns, the one that is its key, the one that is its clock, the one that is its money."""
+    """One table: its columns, the one that is its key, the one that is its clock, the one that is its money.
+
+    >>> TABLES["orders"].by_name["ordered_at"].kept_as
+    'ordered_on'
+    """
 
     name: str
     help: str

@@ -7,6 +7,7 @@ results as a DataFrame and keeps everything larger to itself.
 import re
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 @dataclass(frozen=True)
 class DelimitedText:
-    """Delimited UTF-8 text files with one header record each, all with the same columns, read as text.
+    r"""Delimited UTF-8 text files with one header record each, all with the same columns, read as text.
 
     Nothing is sniffed: `columns` names every field of a record in order, and a record with more or fewer
     fields is left out (`intake` counts those itself). ``quote=""`` means that quotes have no meaning.
+
+    >>> DelimitedText((Path("orders.tsv"),), ("customer_id", "revenue"), delimiter="\t").quote
+    '"'
     """
 
     paths: tuple[Path, ...]
@@ -116,10 +120,11 @@ class DuckDB:
     dialect = "duckdb"
 
     def __init__(self, memory_limit: str, threads: int | None, temp_directory: str | Path | None):
-        self._spill = Path(tempfile.mkdtemp(prefix="journeylib-", dir=temp_directory))
+        spill = tempfile.mkdtemp(prefix="journeylib-", dir=temp_directory)
+        self._clean_up = weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
         settings = {
             "memory_limit": memory_limit,
-            "temp_directory": str(self._spill),
+            "temp_directory": spill,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
@@ -128,10 +133,12 @@ class DuckDB:
         try:
             self._connection = duckdb.connect(config=settings)
         except duckdb.Error as error:
-            shutil.rmtree(self._spill, ignore_errors=True)
             raise UsageError(f"DuckDB does not start: {_first_line(error)}") from error
         # A date must not depend on where the machine stands.
         self._run("set TimeZone = 'UTC'")
+        # In a terminal DuckDB would draw over our own lines; in a notebook the setting itself asks for ipywidgets.
+        if self._run("select current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+            self._run("set enable_progress_bar = false")
 
     def __enter__(self) -> "DuckDB":
         return self
@@ -142,7 +149,7 @@ class DuckDB:
     def close(self) -> None:
         """Free memory and spill files; the engine cannot be used afterwards."""
         self._connection.close()
-        shutil.rmtree(self._spill, ignore_errors=True)
+        self._clean_up()
 
     def attach(self, name: str, source: Source) -> None:
         """See `Engine.attach`."""

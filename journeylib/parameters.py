@@ -42,7 +42,7 @@ class LifetimeValue:
     discounting: str = parameter(
         "continuous", "when money is discounted: as it arrives, or once a week", choices=("continuous", "periodic")
     )
-    margin_share: float = parameter(0.30, "share of revenue that is margin", unit="share", low=0.0, high=1.0)
+    margin_share: float = parameter(0.30, "share of revenue that is margin", unit="share", low=0.001, high=1.0)
     smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
     seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
 
@@ -89,10 +89,13 @@ def plain(settings) -> dict[str, object]:
 
 
 def parameters(notebook: str, namespace: Mapping[str, object]):
-    """Check the parameters of the running notebook: ``p = jl.parameters("lifetime_value", globals())``.
+    r"""Check the parameters of the running notebook: ``p = jl.parameters("lifetime_value", globals())``.
 
     Names are taken from the cells that start with ``# parameters`` (the notebook's own, and the one that
     papermill or jupyter-scheduler put after it), so scratch variables of a session are left alone.
+
+    >>> parameters("lifetime_value", {"In": ["# parameters\nseed = 7"], "seed": 7, "scratch": 1}).seed
+    7
     """
     fields = {f.name for f in dataclasses.fields(notebook_parameters(notebook))}
     cells = [c for c in namespace.get("In", ()) if c.lstrip().lower().startswith("# parameters")]
@@ -119,7 +122,11 @@ def project_root() -> Path:
 
 
 def dataset_file(dataset: str, root: Path | None = None) -> Path:
-    """Return the ``dataset.toml`` of a dataset: a folder name under ``data/``, or a path to the file itself."""
+    """Return the ``dataset.toml`` of a dataset: a folder name under ``data/``, or a path to the file itself.
+
+    >>> dataset_file("cdnow").parent.name
+    'cdnow'
+    """
     root = root or project_root()
     if dataset.endswith(".toml"):
         path = root / dataset
@@ -144,7 +151,11 @@ def read_toml(path: Path) -> dict:
 
 
 def dataset_inputs(dataset: str, root: Path | None = None) -> list[Path]:
-    """Return the files a dataset is read from: its ``dataset.toml`` and every file its tables name."""
+    """Return the files a dataset is read from: its ``dataset.toml`` and every file its tables name.
+
+    >>> [path.name for path in dataset_inputs("cdnow")]
+    ['dataset.toml', 'orders.csv']
+    """
     toml = dataset_file(dataset, root)
     sources = [t["source"] for t in read_toml(toml).values() if isinstance(t, dict) and "source" in t]
     found = {Path(name) for s in sources for name in glob.glob(str(toml.parent / s), recursive=True)}

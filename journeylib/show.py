@@ -134,7 +134,7 @@ def _(ledger: Ledger, caption: str, smallest_group: int):
     face = _face(table, caption, smallest_group)
     return {
         "text/plain": f"{sentence}\n{face['text/plain']}",
-        "text/html": _sentences([sentence], "jl-note") + face["text/html"],
+        "text/html": _sentences([sentence], "jl-ledger") + face["text/html"],
         RECORD: [{"kind": "ledger", "rows": ledger.rows.to_dict("records"), "sentence": sentence}],
     }
 
@@ -177,9 +177,9 @@ def _sentences(sentences: list[str], css_class: str) -> str:
 
 
 def _verdict(verdict: Verdict, sentence: str) -> str:
-    tone, sign = ("jl-fail", "✗") if verdict.refused else ("jl-pass", "✓")
+    tone = "jl-fail" if verdict.refused else "jl-pass"
     reasons = "".join(f"<li>{html.escape(r)}</li>" for r in verdict.reasons)
-    words = f'<p><span class="jl-sign">{sign}</span> {html.escape(sentence)}</p>'
+    words = f'<p><span class="jl-sign {tone}"></span> {html.escape(sentence)}</p>'
     return f'<div class="jl-verdict {tone}">{words}{f"<ul>{reasons}</ul>" if reasons else ""}</div>'
 
 

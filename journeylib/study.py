@@ -17,7 +17,11 @@ DAYS_PER = {"day": 1.0, "week": 7.0}
 
 @dataclass(frozen=True)
 class Study:
-    """The clean tables of a dataset within its window of observation, and the summaries drawn from them."""
+    """The clean tables of a dataset within its window of observation, and the summaries drawn from them.
+
+    >>> open_study("cdnow").spend_cells("1997-09-30").head(2).to_dict("list")
+    {'x': [1, 1], 'mean_spend': [2.99, 4.79], 'customers': [1, 2]}
+    """
 
     intake: Intake
     engine: Engine

@@ -1,10 +1,12 @@
 """The shipped data are what their READMEs say: checksums, counts, traps."""
 
+import dataclasses
 import doctest
 import hashlib
 import importlib.util
 import io
 import re
+import tomllib
 import zipfile
 from decimal import Decimal
 
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 
 from journeylib.engine import open_engine
-from journeylib.intake import read_dataset
+from journeylib.intake import Dataset, TableSource, read_dataset
 from journeylib.parameters import project_root
 
 DATA = project_root() / "data"
@@ -65,6 +67,19 @@ def test_every_row_comes_in_and_the_traps_are_as_stated(name):
     assert found.ledger.rows.iloc[0].tolist() == ["orders", rows, rows, 0]
     assert found.ledger.money.iloc[0].tolist() == ["orders", "USD", dollars, dollars, 0]
     assert found.dataset.zero_amount_orders == "count"
+
+
+def test_data_readme_documents_every_key_of_dataset_toml_and_its_default():
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$", text, flags=re.MULTILINE))
+    settings = {f.name: f.default for f in [*dataclasses.fields(Dataset), *dataclasses.fields(TableSource)]}
+    hidden = {"path", "sources", "table"}
+    assert set(documented) == set(settings) - hidden
+    for name, shown in documented.items():
+        if shown.startswith("`"):
+            assert tomllib.loads(f"v = {shown.strip('`')}")["v"] == settings[name]
+        else:
+            assert shown == "required" or not isinstance(settings[name], str | float)
 
 
 def test_sample_is_part_of_the_whole():

@@ -7,9 +7,10 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 
+from journeylib.contract import TABLES, Column, Table
 from journeylib.engine import open_engine
 from journeylib.errors import DataError, JourneyError, SpecError
-from journeylib.intake import load_dataset, read_dataset
+from journeylib.intake import load_dataset, read_dataset, sources
 from journeylib.intake.sources import _file_of
 
 HEADER = "customer_id,ordered_at,revenue\n"
@@ -262,6 +263,22 @@ def test_customers_of_one_s_own_come_in_by_the_same_door(engine, tmp_path):
     assert found.ledger.rows.to_numpy().tolist() == [["orders", 100, 100, 0], ["customers", 3, 2, 1]]
 
 
+def test_a_further_table_with_numbers_and_enums_needs_no_new_mechanism(engine, tmp_path, monkeypatch):
+    score = Column("score", "integer", "0 to 10", required=True)
+    kind = Column("instrument", "enum", "which question", allowed=("nps", "csat"))
+    monkeypatch.setitem(TABLES, "feedback", Table("feedback", "answers", (score, kind)))
+    (tmp_path / "orders.csv").write_text(HEADER + GOOD)
+    (tmp_path / "feedback.csv").write_text("score,instrument\n9,nps\n-1,\n9.0,nps\n,csat\n7,ces\n")
+    file = write_toml(tmp_path, {"source": "orders.csv"}, max_quarantined_share=0.6)
+    file.write_text(file.read_text() + "\n[feedback]\nsource = 'feedback.csv'\n")
+    assert reasons(read_dataset(file, engine)) == {
+        ("score", "missing_number"): (1, 5, ""),
+        ("score", "bad_number"): (1, 4, "9.0"),
+        ("instrument", "unknown_value"): (1, 6, "ces"),
+    }
+    assert engine.table("select score from feedback order by 1")["score"].tolist() == [-1, 9]
+
+
 def test_parquet_gives_what_csv_gives(engine, door, tmp_path):
     texts = HEADER + "007,2024-01-01,29.33\nNA,2024-02-30,1\n,2024-01-01,5\n" + GOOD
     from_csv = door(texts)
@@ -316,15 +333,15 @@ FILES = {
     "wrong encoding": (HEADER.encode() + b"Zo\x81,2024-01-01,1\n", {"encoding": "cp1252"}, "orders.csv is not cp1252"),
     "unclosed quote": (HEADER + '"a,2024-01-01,1\nb,2024-01-01,1\n', {}, "line 2: the quote that opens here never"),
     "slash dates": (HEADER + "a,03/04/2024,1\n" * 9, {},
-                    '9 of 9 rows .100.0%. are faulty, .* bad_date: .* line 2: "03/04/2024".* Day or month first'),
+                    '9 of 9 rows .100.0%. are faulty, .* ordered_at bad_date: .* line 2: "03/04/2024".* Day or month first'),
     "serial dates": (HEADER + "a,45292,1\n" * 9, {}, "Spreadsheet day numbers"),
     "epoch dates": (HEADER + "a,1704067200,1\n" * 9, {}, "Seconds since 1970"),
     "zoneless times": (HEADER + "a,2024-01-01 10:00,1\n" * 9, {}, 'no_time_zone: .* time_zone = "Europe/Berlin"'),
     "ragged": (HEADER + "a,2024-01-01\n" * 9, {},
-               'most often .9. ragged: row: more or fewer fields .* "2 fields, header 3"'),
+               'most often .9. ragged: more or fewer fields .* "2 fields, header 3"'),
     "order lines": ("order_id," + HEADER + "1,a,2024-01-01,1\n1,a,2024-01-01,2\n", {}, "leave the id unmapped"),
     "outside": (HEADER + "a,2020-01-01,1\n", {},
-                "none of the 1 rows lies within the window of observation, 2024-01-01"),
+                "none of the 1 rows can be used; most often .1. ordered_at before_observed_from: .* It is 2024-01-01 to"),
 }  # fmt: skip
 
 
@@ -353,7 +370,7 @@ def test_missing_file_and_mixed_kinds_are_refused(engine, tmp_path):
 
 
 SPECS = {
-    "unknown key": ({"titel": "x"}, {}, 'nothing is called "titel". Did you mean "title"?'),
+    "unknown key": ({"titel": "x"}, {}, 'no setting is called "titel". Did you mean "title"?'),
     "no title": ({"title": None}, {}, "title is missing. It is what reports call the dataset."),
     "text for a day": ({"observed_until": "2024-12-31"}, {}, "observed_until is the last day of observation, written"),
     "no zone": ({"time_zone": "Berlin"}, {},
@@ -363,7 +380,7 @@ SPECS = {
     "delimiter": ({}, {"delimiter": "::"}, "delimiter is one character that separates fields"),
     "encoding": ({}, {"encoding": "utf-9"}, "encoding is the text's encoding"),
     "date format": ({}, {"date_format": "dd/mm/yyyy"}, 'date_format is how days are written, such as "%d/%m/%Y"'),
-    "column": ({}, {"columns": {"custmer_id": "x"}}, 'nothing is called "custmer_id". Did you mean "customer_id"?'),
+    "column": ({}, {"columns": {"custmer_id": "x"}}, 'no column of orders is called "custmer_id". Did you mean "customer_id"?'),
     "column type": ({}, {"columns": {"customer_id": 3}}, "customer_id is the name of a source column, not 3"),
     "zero rule": ({"zero_amount_orders": "yes"}, {}, 'zero_amount_orders is "count" or "ignore", not \'yes\''),
 }  # fmt: skip
@@ -383,6 +400,35 @@ def test_table_without_source_or_no_table_is_refused(tmp_path):
     file.write_text(file.read_text().split("[orders]")[0])
     with pytest.raises(SpecError, match=r"table \[orders\] is missing"):
         load_dataset(file)
+
+
+def test_setting_in_place_of_a_table_and_unknown_table_are_refused(tmp_path):
+    file = tmp_path / "dataset.toml"
+    file.write_text("orders = 'orders.csv'")
+    with pytest.raises(SpecError, match='no setting is called "orders"'):
+        load_dataset(file)
+    file.write_text("[order]\nsource = 'orders.csv'")
+    with pytest.raises(SpecError, match='no table is called "order". Did you mean "orders"'):
+        load_dataset(file)
+
+
+def test_file_that_may_not_be_opened_is_a_named_error(door, monkeypatch):
+    def refuse(path, dialect):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(sources, "scan", refuse)
+    with pytest.raises(DataError, match="orders: Permission denied .first: .*orders.csv."):
+        door(HEADER + GOOD)
+
+
+def test_long_field_is_shown_in_part(door):
+    found = door(HEADER + GOOD + f"a,{'x' * 200},1\n")
+    assert found.quarantine["text"].item() == "x" * 57 + "..."
+
+
+def test_when_every_row_is_refused_the_reason_is_named(door):
+    with pytest.raises(DataError, match="none of the 2 rows can be used; most often .2. revenue bad_amount"):
+        door(HEADER + "a,2024-01-01,x\nb,2024-01-01,y\n", max_quarantined_share=1)
 
 
 def test_unknown_date_format_directive_is_a_named_error(door):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from customers import cdnow, cells, tell_purchases
+from scipy import integrate
 
 from journeylib.checks import holdout_errors
 from journeylib.errors import ContractError, FitRefusedError
@@ -119,6 +120,15 @@ def test_periodic_dert_equals_the_sum_over_weeks(fit):
     bought = np.diff([float(fit.expected_purchases(w, *history)) for w in weeks])
     expected = np.sum(bought / 1.002 ** weeks[1:])
     assert fit.dert(*history, 0.002, horizon=52, discounting="periodic") == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("horizon", [26.0, 520.0, np.inf])
+def test_continuous_dert_equals_adaptive_quadrature_of_the_expected_purchases(fit, horizon):
+    history, rate = (2, 30.43, 38.86), 0.0027
+    end = min(horizon, 30 / rate)
+    flow = integrate.quad(lambda u: np.exp(-rate * u) * fit.expected_purchases(u, *history), 0, end, epsrel=1e-11)[0]
+    expected = rate * flow + np.exp(-rate * end) * fit.expected_purchases(end, *history)  # by parts
+    assert fit.dert(*history, rate, horizon=horizon) == pytest.approx(float(expected), rel=1e-8)
 
 
 def test_draws_at_the_estimate_give_the_estimate(fit):

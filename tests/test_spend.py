@@ -107,7 +107,7 @@ def test_infinite_mean_spend_is_refused_by_name():
 
 def test_mean_spend_that_may_be_infinite_is_refused_by_name():
     rng = np.random.default_rng(8)
-    refused = GammaGamma().fit(tell_spend(rng.geometric(0.3, 200), 1 / rng.gamma(1.15, 1 / 15, 200), 6.0, rng))
+    refused = GammaGamma().fit(tell_spend(rng.geometric(0.3, 200), 1 / rng.gamma(1.1, 1 / 15, 200), 6.0, rng))
     with pytest.raises(FitRefusedError, match=r"q, which makes mean spend finite: 1\.\d\d, interval from 0\.\d\d"):
         refused.summary()
 

@@ -19,6 +19,9 @@ class TableSource:
 
     `source` is a path or glob beside the dataset.toml, CSV or Parquet. `columns` maps contract names to
     source columns; a column not listed is looked up under its own name.
+
+    >>> TableSource("orders", "orders.csv", delimiter=";").dialect
+    Dialect(delimiter=';', quote='"')
     """
 
     table: str
@@ -43,6 +46,10 @@ class Dataset:
     `zero_amount_orders` says whether a customer's day that nets to exactly 0 counts as a purchase: "count"
     or "ignore". `time_zone` is needed only where the source holds times of day. Above
     `max_quarantined_share` of faulty rows nothing is reported.
+
+    >>> year = Dataset(Path("dataset.toml"), "Shop", "EUR", dt.date(2024, 12, 31))
+    >>> year.within(None, dt.date(2024, 6, 30)).observed_until
+    datetime.date(2024, 6, 30)
     """
 
     path: Path
@@ -57,9 +64,10 @@ class Dataset:
 
     def files(self, source: TableSource) -> tuple[Path, ...]:
         """Return the files of a table in the order of their names, or refuse when there is none."""
-        path = self.path.parent / source.source
-        found = [path] if path.is_file() else [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
-        if not (found := [p for p in found if p.is_file()]):
+        folder, path = self.path.parent, self.path.parent / source.source
+        names = glob.glob(source.source, root_dir=folder, recursive=True)
+        found = [path] if path.is_file() else [p for name in sorted(names) if (p := folder / name).is_file()]
+        if not found:
             raise DataError(
                 f"{source.table}: no file matches {source.source}",
                 first=path,
@@ -80,11 +88,17 @@ class Dataset:
 
 
 def load_dataset(path: Path) -> Dataset:
-    """Read and check a ``dataset.toml``; SpecError names the file, the key and what it takes."""
+    """Read and check a ``dataset.toml``; SpecError names the file, the key and what it takes.
+
+    >>> from journeylib.parameters import dataset_file
+    >>> load_dataset(dataset_file("cdnow")).zero_amount_orders
+    'count'
+    """
     given = read_toml(path)
     tables = {name: value for name, value in given.items() if isinstance(value, dict)}
     settings = {name: value for name, value in given.items() if name not in tables}
-    _check_keys(path, "", {**settings, **tables}, [*_SETTINGS, *TABLES])
+    _check_keys(path, "setting", settings, _SETTINGS)
+    _check_keys(path, "table", tables, TABLES)
     _check_types(path, "", settings, _SETTINGS)
     for name in ("title", "currency", "observed_until"):
         if name not in settings:
@@ -98,20 +112,20 @@ def load_dataset(path: Path) -> Dataset:
 
 def _table_source(path: Path, table: str, given: dict) -> TableSource:
     where = f"[{table}] "
-    _check_keys(path, where, given, _TABLE)
+    _check_keys(path, f"setting of [{table}]", given, _TABLE)
     _check_types(path, where, given, _TABLE)
     if "source" not in given:
         raise SpecError(f"{path}: {where}source is missing", way_out=f"It is {_TABLE['source'][1]}.")
     columns = given.get("columns", {})
-    _check_keys(path, f"[{table}.columns] ", columns, contract_table(table).by_name)
+    _check_keys(path, f"column of {table}", columns, contract_table(table).by_name)
     _check_types(path, f"[{table}.columns] ", columns, dict.fromkeys(columns, _NAME))
     return TableSource(table, **given)
 
 
-def _check_keys(path: Path, where: str, given: dict, known) -> None:
+def _check_keys(path: Path, kind: str, given: dict, known: dict) -> None:
     for key in given:
         if key not in known:
-            raise SpecError(f'{path}: {where}nothing is called "{key}"', way_out=did_you_mean(key, known))
+            raise SpecError(f'{path}: no {kind} is called "{key}"', way_out=did_you_mean(key, known))
 
 
 def _check_types(path: Path, where: str, given: dict, known: dict) -> None:

@@ -52,6 +52,13 @@ def read_dataset(
 
     Raises SpecError for a dataset.toml that cannot be meant, DataError for files that cannot be read and
     for too many faulty rows.
+
+    >>> from journeylib.engine import open_engine
+    >>> from journeylib.parameters import dataset_file
+    >>> with open_engine() as engine:
+    ...     cdnow = read_dataset(dataset_file("cdnow"), engine)
+    >>> cdnow.ledger.rows.to_dict("records")
+    [{'table': 'orders', 'rows_in': 6919, 'rows_used': 6919, 'rows_quarantined': 0}]
     """
     dataset = load_dataset(Path(toml)).within(observed_from, observed_until)
     with tempfile.TemporaryDirectory(prefix="journeylib-") as scratch:
@@ -139,24 +146,26 @@ def _stop_when_unusable(dataset: Dataset, source: TableSource, ledger: Ledger, r
     faults = refused[refused["is_fault"]].sort_values("rows", ascending=False, kind="stable")
     faulty = int(faults["rows"].sum())
     if faulty > dataset.max_quarantined_share * rows_in:
+        share, limit = faulty / rows_in, dataset.max_quarantined_share
+        what = f"{faulty:,} of {rows_in:,} rows ({share:.1%}) are faulty, the limit is {limit:.1%}"
         worst = faults.iloc[0]
-        what = f"{worst['column'] or 'row'}: {worst['explanation']}"
-        raise DataError(
-            f"{source.table}: {faulty:,} of {rows_in:,} rows ({faulty / rows_in:.1%}) are faulty, the limit is"
-            f" {dataset.max_quarantined_share:.1%}; most often ({worst['rows']:,}) {worst['reason']}: {what}",
-            first=f'{worst["file"]}, line {worst["line"]}: "{worst["text"]}"',
-            way_out=_way_out(worst["reason"], worst["text"]),
-        )
-    if rows_used == 0:
-        window = f"{dataset.observed_from or 'start'} to {dataset.observed_until}"
-        raise DataError(
-            f"{source.table}: none of the {rows_in:,} rows lies within the window of observation, {window}",
-            way_out="Mend observed_from and observed_until in dataset.toml.",
-        )
+    elif rows_used == 0:
+        what = f"none of the {rows_in:,} rows can be used"
+        worst = refused.sort_values("rows", ascending=False, kind="stable").iloc[0]
+    else:
+        return
+    raise DataError(
+        f"{source.table}: {what}; most often ({worst['rows']:,})"
+        f" {' '.join((worst['column'], worst['reason'])).strip()}: {worst['explanation']}",
+        first=f'{worst["file"]}, line {worst["line"]}: "{worst["text"]}"',
+        way_out=_way_out(worst["reason"], worst["text"], dataset),
+    )
 
 
-def _way_out(reason: str, text: str) -> str:
+def _way_out(reason: str, text: str, dataset: Dataset) -> str:
     """Return what to do about the most frequent fault."""
+    if reason in ("before_observed_from", "after_observed_until"):
+        return f"It is {dataset.observed_from or 'start'} to {dataset.observed_until}: mend dataset.toml, or widen it."
     if reason == "bad_date":
         for shape, hint in _DATE_HINTS:
             if re.fullmatch(shape, text.strip()):

@@ -74,7 +74,7 @@ def quarantine(engine: Engine, table: str, opened: OpenTable, rules: Sequence[Ru
         f"select cast(rule as integer) as rule, count(*) as rows, min(source_row) as first"
         f" from {identifier(f'{table}_judged')} where rule > 0 group by rule order by rule"
     )
-    lines = [_line(table, "", "ragged", opened.ragged, opened.ragged_example())] if opened.ragged else []
+    lines = [_line(table, "", "ragged", opened.ragged, opened.first_ragged)] if opened.ragged else []
     for number, rows, first in counts.itertuples(index=False):
         rule = rules[number - 1]
         lines.append(_line(table, rule.column, rule.reason, rows, opened.example(int(first) - 1, rule.column)))

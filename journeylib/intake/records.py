@@ -40,22 +40,22 @@ csv.field_size_limit(LONGEST_RECORD)  # the csv module's own limit is smaller th
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a text file separates fields: a one-byte `delimiter`, and a one-byte `quote` or "" for none."""
+    """How a text file separates fields: a one-byte `delimiter`, and a one-byte `quote` or "" for none.
+
+    >>> Dialect().fields('1,"a, b",""')
+    ['1', 'a, b', '']
+    """
 
     delimiter: str = ","
     quote: str = '"'
 
     def fields(self, record: str) -> list[str]:
-        """Split one record.
-
-        >>> Dialect().fields('1,"a, b",""')
-        ['1', 'a, b', '']
-        """
+        """Split one record."""
         quoting = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
         return next(csv.reader(io.StringIO(record, newline=""), delimiter=self.delimiter, **quoting), [])
 
 
-class Mark(NamedTuple):
+class _Mark(NamedTuple):
     """Where a block starts: its offset, and how many records (the header is one) and lines come before it."""
 
     offset: int
@@ -74,7 +74,7 @@ class Scan:
     ragged: np.ndarray
     sha256: str
     endings: frozenset[str]
-    marks: tuple[Mark, ...]
+    marks: tuple[_Mark, ...]
 
     def locate(self, record: int) -> tuple[int, str]:
         """Return the line in which record `record` (from 0, the header not counted) starts, and its text."""
@@ -98,6 +98,11 @@ def scan(path: Path, dialect: Dialect | None = None) -> Scan:
     Raises DataError, with byte or line, for an empty file, another kind of file, bytes that are not UTF-8,
     NUL bytes, stray or unclosed quotes and an empty first line. Blank lines are no records; a record is
     ragged when it has fewer fields than the header, or more that are not all empty.
+
+    >>> from journeylib.parameters import dataset_file
+    >>> found = scan(dataset_file("cdnow").with_name("orders.csv"))
+    >>> found.records, found.locate(1)
+    (6919, (3, '00004,0001,1997-01-18,2,29.73'))
     """
     dialect = dialect or Dialect()
     digest = hashlib.sha256()
@@ -109,7 +114,7 @@ def scan(path: Path, dialect: Dialect | None = None) -> Scan:
                 raise DataError(f"{path.name}: line 1 is empty", way_out="Let the header be the first line.")
             width = block.widths[0]
             header = tuple(dialect.fields(buffer[: block.ends[0]].decode()))
-        marks.append(Mark(mark_at, records, lines))
+        marks.append(_Mark(mark_at, records, lines))
         ragged.append(_ragged(buffer, block, width, dialect) + records - 1)
         records += len(block.starts)
         endings |= block.endings

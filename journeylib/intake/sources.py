@@ -1,6 +1,7 @@
 """Open the files of one table: count their records, match their columns, find a row's line again."""
 
 import hashlib
+import shutil
 import tempfile
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ from journeylib.intake.records import Scan, scan
 
 @dataclass(frozen=True)
 class Example:
-    """One row as it stands in its source; `text` is the field in question."""
+    """One row as it stands in its source; `text` is the field in question.
+
+    >>> Example("orders.csv", 7, "03/04/2024").line
+    7
+    """
 
     file: str
     line: int
@@ -30,13 +35,15 @@ class Example:
 class OpenTable(Protocol):
     """The files of one table, counted and matched.
 
-    `columns` maps contract names to SQL that gives each as text; `ragged` rows never reach the engine.
+    `columns` maps contract names to SQL that gives each as text; `ragged` rows never reach the engine, the
+    first of them is `first_ragged`.
     """
 
     files: tuple[Path, ...]
     rows_in: tuple[int, ...]
     sha256: tuple[str, ...]
     ragged: int
+    first_ragged: Example | None
     columns: dict[str, str]
     attachable: Source
     notes: list[tuple[str, str]]
@@ -44,19 +51,19 @@ class OpenTable(Protocol):
     def example(self, row: int, column: str) -> Example:
         """Return the field of a contract column in the `row`-th row (from 0) that the engine was given."""
 
-    def ragged_example(self) -> Example:
-        """Return the first ragged row."""
-
 
 def open_table(source: TableSource, files: tuple[Path, ...], scratch: Path) -> OpenTable:
     """Open the files of a table; DataError names the file, the column and the way out."""
     parquet = {file.suffix == ".parquet" for file in files}
     if len(parquet) > 1:
         raise DataError(f"{source.table}: Parquet and text files are mixed", way_out="Narrow source to one kind.")
-    return ParquetTable(source, files) if parquet.pop() else TextTable(source, files, scratch)
+    try:
+        return _ParquetTable(source, files) if parquet.pop() else _TextTable(source, files, scratch)
+    except OSError as error:
+        raise DataError(f"{source.table}: {error.strerror}", first=error.filename) from error
 
 
-class TextTable:
+class _TextTable:
     """Delimited text files with the same header."""
 
     def __init__(self, source: TableSource, files: tuple[Path, ...], scratch: Path):
@@ -77,7 +84,7 @@ class TextTable:
         self.sha256 = tuple(
             s.sha256 if s.path == file else _sha256(file) for file, s in zip(files, self._scans, strict=True)
         )
-        self.ragged = sum(len(s.ragged) for s in self._scans)
+        self.ragged, self.first_ragged = sum(len(s.ragged) for s in self._scans), self._first_ragged()
         # Columns get names of our own: no text from the file ever stands in SQL.
         named = tuple(f"c{i}" for i in range(len(header[0])))
         self.columns = {name: identifier(named[place]) for name, place in self._places.items()}
@@ -99,20 +106,21 @@ class TextTable:
         readable = [s.records - len(s.ragged) for s in self._scans]
         file, row = _file_of(readable, row)
         line, text = self._scans[file].locate(self._scans[file].record_of(row))
-        return Example(self.files[file].name, line, self._source.dialect.fields(text)[self._places[column]])
+        return Example(self.files[file].name, line, _shown(self._source.dialect.fields(text)[self._places[column]]))
 
-    def ragged_example(self) -> Example:
-        """See `OpenTable.ragged_example`."""
-        file = next(i for i, s in enumerate(self._scans) if len(s.ragged))
-        line, text = self._scans[file].locate(int(self._scans[file].ragged[0]))
-        fields = len(self._source.dialect.fields(text))
-        return Example(self.files[file].name, line, f"{fields} fields, header {len(self._scans[file].header)}")
+    def _first_ragged(self) -> Example | None:
+        for file, found in zip(self.files, self._scans, strict=True):
+            if len(found.ragged):
+                line, text = found.locate(int(found.ragged[0]))
+                fields = len(self._source.dialect.fields(text))
+                return Example(file.name, line, f"{fields} fields, header {len(found.header)}")
+        return None
 
 
-class ParquetTable:
+class _ParquetTable:
     """Parquet files with the same schema; every value is turned into text and meets the same grammar."""
 
-    ragged = 0
+    ragged, first_ragged = 0, None
 
     def __init__(self, source: TableSource, files: tuple[Path, ...]):
         self.files = self.attachable = files
@@ -139,11 +147,7 @@ class ParquetTable:
         sizes = [opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)]
         group, place = _file_of(sizes, row)
         value = opened.read_row_group(group, columns=[self._names[column]]).column(0)[place].as_py()
-        return Example(self.files[file].name, row + 1, "" if value is None else str(value))
-
-    def ragged_example(self) -> Example:
-        """Parquet has no ragged rows."""
-        raise NotImplementedError
+        return Example(self.files[file].name, row + 1, "" if value is None else _shown(str(value)))
 
 
 def _names(file: Path, header: tuple[str, ...]) -> tuple[str, ...]:
@@ -189,19 +193,16 @@ def _ignored(file: Path, names, places: dict[str, int]) -> list[tuple[str, str]]
 
 
 def _plain_copy(file: Path, encoding: str, scratch: Path) -> Path:
-    """Write a UTF-8 copy with LF line endings; DataError when the bytes are not in the encoding."""
-    with (
-        file.open(encoding=encoding, newline=None) as text,
-        tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=scratch, delete=False) as copy,
-    ):
+    """Write a UTF-8 copy of the same name with LF line endings; DataError when the bytes are not in the encoding."""
+    plain = Path(tempfile.mkdtemp(dir=scratch)) / file.name
+    with file.open(encoding=encoding, newline=None) as text, plain.open("w", encoding="utf-8", newline="\n") as copy:
         try:
-            while block := text.read(1 << 20):
-                copy.write(block)
+            shutil.copyfileobj(text, copy)
         except UnicodeError as error:
             raise DataError(
                 f"{file.name} is not {encoding}: {error}", way_out="Mend encoding in dataset.toml."
             ) from None
-    return Path(copy.name)
+    return plain
 
 
 def _open_parquet(file: Path) -> pq.ParquetFile:
@@ -221,6 +222,10 @@ def _refuse_float_ids(source: TableSource, file: Path, schema: pa.Schema, names:
                     f'{file.name}: {column.name} is stored as {kind} in "{names[column.name]}"',
                     way_out="Write ids as text: a floating-point number has lost leading zeros and long ids.",
                 )
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _file_of(sizes: list[int], row: int) -> tuple[int, int]:

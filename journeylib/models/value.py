@@ -124,6 +124,13 @@ def lifetime_value(
     discounting : ``continuous``, as money arrives, or ``periodic``, at the end of each period
     margin_share : share of revenue that is margin, above 0 and up to 1
     draws, seed, level : parameter draws behind the intervals
+
+    >>> import journeylib as jl
+    >>> study = jl.open_study("cdnow")
+    >>> fits = jl.BGNBD().fit(study.purchase_cells()), jl.GammaGamma().fit(study.spend_cells())
+    >>> value = lifetime_value(*fits, study.holdout_cells(), horizon=52, annual_discount_rate=0.15, margin_share=0.3)
+    >>> round(value.mean.value, 2)
+    8.59
     """
     _refuse_settings(horizon, annual_discount_rate, margin_share, periods_per_year, draws, level)
     history, z, n = _read(cells)

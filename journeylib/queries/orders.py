@@ -49,7 +49,11 @@ from histories where first_day is not null"""
 
 
 def purchase_cells(histories: str) -> str:
-    """Customers counted per distinct (x, t_x, T), in days: all that a purchase model needs to know."""
+    """Customers counted per distinct (x, t_x, T), in days: all that a purchase model needs to know.
+
+    >>> purchase_cells("h")
+    'select x, t_x, T, count(*) as customers from h group by x, t_x, T order by x, t_x, T'
+    """
     return f"select x, t_x, T, count(*) as customers from {histories} group by x, t_x, T order by x, t_x, T"
 
 

@@ -47,6 +47,9 @@ def kernel_environment(root: Path, private: Path) -> dict[str, str]:
     """Return the variables that make a kernel ours alone, and equal on every machine.
 
     `private` is a short path (Unix sockets allow about 100 characters) that only the user may enter.
+
+    >>> kernel_environment(Path("/srv/shop"), Path("/tmp/journey-x"))["TZ"]
+    'UTC'
     """
     fixed = {
         "PYTHONSAFEPATH": "1",  # a file beside the notebook never takes the place of a module

@@ -28,13 +28,21 @@ def until_refusal(notebook: dict, kind: str, message: str) -> dict:
 
 
 def records(output: Mapping) -> list[dict]:
-    """Return the machine-readable records of one output."""
+    """Return the machine-readable records of one output.
+
+    >>> records({"data": {RECORD: {"kind": "check", "passed": True}}})
+    [{'kind': 'check', 'passed': True}]
+    """
     found = output.get("data", {}).get(RECORD, [])
     return [r for r in (found if isinstance(found, list) else [found]) if isinstance(r, dict)]
 
 
 def collect(notebook: Mapping) -> dict[str, object]:
-    """Return what a notebook recorded, as the fields of its manifest entry."""
+    """Return what a notebook recorded, as the fields of its manifest entry.
+
+    >>> collect({"cells": [{"outputs": [{"data": {RECORD: [{"kind": "data", "title": "Shop"}]}}]}]})["data"]
+    {'kind': 'data', 'title': 'Shop'}
+    """
     fields = {"findings": [], "checks": [], "ledger": None, "data": {}}
     for output in (o for cell in notebook["cells"] for o in cell.get("outputs", ())):
         for record in records(output):
@@ -50,6 +58,12 @@ def clean_notebook(notebook: Mapping, report: Mapping, hidden: Mapping[str, str]
     """Return an executed notebook without what differs between equal runs: times, random ids, folders.
 
     `hidden` maps folders of this machine to what stands in their place.
+
+    >>> report = {"suite": "shop", "id": "worth", "parameters": {"seed": 1}}
+    >>> ran = {"cells": [{"metadata": {"execution": "10:30"}, "source": ""}], "metadata": {"signature": "x"}}
+    >>> clean = clean_notebook(ran, report, {})
+    >>> clean["cells"], sorted(clean["metadata"])
+    ([{'metadata': {}, 'source': ''}], ['kernelspec', 'language_info', 'papermill'])
     """
     cells = []
     for cell in notebook["cells"]:

@@ -27,17 +27,29 @@ RESULTS = {"estimate": "findings", "refusal": "findings", "check": "checks", "le
 
 
 def sha256(content: bytes) -> str:
-    """Return the hex digest of some bytes."""
+    """Return the hex digest of some bytes.
+
+    >>> sha256(b"")[:12]
+    'e3b0c44298fc'
+    """
     return hashlib.sha256(content).hexdigest()
 
 
 def canonical(value: object) -> bytes:
-    """Return JSON that is the same for equal values: sorted keys, no spaces, no NaN."""
+    """Return JSON that is the same for equal values: sorted keys, no spaces, no NaN.
+
+    >>> canonical({"b": 1, "a": [2.5]})
+    b'{"a":[2.5],"b":1}'
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def readable(value: object) -> bytes:
-    """Return JSON for people and diffs: sorted keys, one item a line, final newline."""
+    """Return JSON for people and diffs: sorted keys, one item a line, final newline.
+
+    >>> readable({"b": 1}).decode().splitlines()
+    ['{', ' "b": 1', '}']
+    """
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -49,12 +61,21 @@ def file_record(path: Path, root: Path) -> dict:
 
 
 def content_record(path: str, content: bytes) -> dict:
-    """Return path, digest and size of content that is about to be written."""
+    """Return path, digest and size of content that is about to be written.
+
+    >>> content_record("a.html", b"<p>")["bytes"]
+    3
+    """
     return {"path": path, "sha256": sha256(content), "bytes": len(content)}
 
 
 def intact(record: Mapping, folder: Path) -> bool:
-    """True when the file a record speaks of is still what it was."""
+    """True when the file a record speaks of is still what it was.
+
+    >>> here = Path(__file__)
+    >>> intact(file_record(here, here.parent), here.parent), intact({"path": "gone"}, here.parent)
+    (True, False)
+    """
     try:
         return file_record(folder / record["path"], folder) == dict(record)
     except OSError:
@@ -69,7 +90,11 @@ def source_sha256() -> str:
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Return the installed versions of the packages that numbers and pages depend on most."""
+    """Return the installed versions of the packages that numbers and pages depend on most.
+
+    >>> sorted(versions())[:3]
+    ['duckdb', 'ipykernel', 'journeylib']
+    """
     return {name: importlib.metadata.version(name) for name in MAIN_PACKAGES}
 
 
@@ -118,7 +143,11 @@ def entry(report: Report, made_from: Mapping[str, str], inputs: Iterable[dict]) 
 
 
 def without_page(blank: dict, standing: dict | None, **outcome: object) -> dict:
-    """Return the entry of a report that gave no page: the last good one stands, or nothing does."""
+    """Return the entry of a report that gave no page: the last good one stands, or nothing does.
+
+    >>> without_page({"id": "a", "html": "a.html"}, None, status="failed")["html"]
+    ''
+    """
     if standing and standing["html"]:
         return standing | {"log": ""} | outcome | {"stale": True}
     return blank | outcome | {"html": "", "ipynb": "", "key": ""}

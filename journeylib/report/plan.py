@@ -24,7 +24,13 @@ class Step:
 
 
 def chosen(root: Path, names: tuple[str, ...], pairs: Mapping[str, str]) -> list[Report]:
-    """Return the reports a command means; parameters on the command line are for exactly one report."""
+    """Return the reports a command means; parameters on the command line are for exactly one report.
+
+    >>> from journeylib.parameters import project_root
+    >>> (report,) = chosen(project_root(), ("cdnow/lifetime_value",), {"seed": "7"})
+    >>> report.settings.seed
+    7
+    """
     reports = select(read_suites(root), names)
     if not pairs:
         return reports
@@ -91,7 +97,12 @@ def holds(step: Step, root: Path) -> bool:
 
 
 def notebook_file(root: Path, notebook: str) -> Path:
-    """Return the file of a notebook. Raises SpecError with the nearest name when it is not there."""
+    """Return the file of a notebook. Raises SpecError with the nearest name when it is not there.
+
+    >>> from journeylib.parameters import project_root
+    >>> notebook_file(project_root(), "lifetime_value").name
+    'lifetime_value.ipynb'
+    """
     path = root / "notebooks" / f"{notebook}.ipynb"
     if not path.is_file():
         there = [p.stem for p in path.parent.glob("*.ipynb")]
@@ -100,7 +111,13 @@ def notebook_file(root: Path, notebook: str) -> Path:
 
 
 def source_digest(content: bytes, name: str) -> str:
-    """Return the digest of a notebook without its outputs. Raises SpecError unless one cell is tagged parameters."""
+    """Return the digest of a notebook without its outputs. Raises SpecError unless one cell is tagged parameters.
+
+    >>> cell = {"cell_type": "code", "source": "seed: int = 1", "metadata": {"tags": ["parameters"]}, "outputs": []}
+    >>> twice = [json.dumps({"cells": [cell | {"outputs": o}]}).encode() for o in ([], ["7"])]
+    >>> source_digest(twice[0], "a") == source_digest(twice[1], "a")
+    True
+    """
     try:
         notebook = json.loads(content)
         cells = [
@@ -122,7 +139,13 @@ def source_digest(content: bytes, name: str) -> str:
 
 
 def input_files(root: Path, report: Report) -> list[Path]:
-    """Return the files a report reads. Raises DataError for a source that is not there."""
+    """Return the files a report reads. Raises DataError for a source that is not there.
+
+    >>> from journeylib.parameters import project_root
+    >>> (report,) = chosen(project_root(), ("cdnow/lifetime_value",), {})
+    >>> [path.name for path in input_files(project_root(), report)]
+    ['dataset.toml', 'orders.csv']
+    """
     dataset = getattr(report.settings, "dataset", None)
     if dataset is None:
         return []

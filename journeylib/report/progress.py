@@ -1,6 +1,7 @@
 """What a build says while it runs: a live line a report on a terminal, else one line an event."""
 
 import json
+import shutil
 import sys
 import time
 
@@ -23,7 +24,14 @@ class Progress:
             from tqdm import tqdm  # noqa: PLC0415 - only where something runs
 
             form = "{desc:<32} cell {n_fmt}/{total_fmt} |{bar:24}| {elapsed}"
-            self.lines[report] = tqdm(desc=report, total=1, leave=False, file=sys.stderr, bar_format=form, delay=0.2)
+            self.lines[report] = tqdm(
+                desc=report,
+                total=1,
+                leave=False,
+                file=sys.stderr,
+                bar_format=form,
+                ncols=shutil.get_terminal_size().columns,
+            )
         self._event("started", report, f"{number} of {total}", number=number, total=total)
 
     def cell(self, report: str, number: int, total: int) -> None:
@@ -31,6 +39,12 @@ class Progress:
         if line := self.lines.get(report):
             line.total, line.n = total, number
             line.refresh()
+
+    def tick(self, patience: float) -> float:
+        """Let the clocks on a terminal go on; return how long they may stand still, at most `patience` seconds."""
+        for line in self.lines.values():
+            line.refresh()
+        return min(patience, 1.0) if self.lines else patience
 
     def finished(self, report: str, status: str, reason: str, seconds: float) -> None:
         """Say what came of a report."""

@@ -25,7 +25,11 @@ FREE_BYTES = 100_000_000
 
 @dataclass(frozen=True)
 class Site:
-    """The published pages of the project at `root`, and the folders they are made in."""
+    """The published pages of the project at `root`, and the folders they are made in.
+
+    >>> Site(Path("/srv/shop")).link.as_posix()
+    '/srv/shop/reports/site'
+    """
 
     root: Path
 

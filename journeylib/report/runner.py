@@ -23,7 +23,11 @@ LONGEST_TEMPORARY = 60  # characters; Unix sockets lie below, and their paths en
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """What a build came to: the entries of the reports asked for, and the id of the run if one was published."""
+    """What a build came to: the entries of the reports asked for, and the id of the run if one was published.
+
+    >>> Built(({"exit_code": 0}, {"exit_code": 3}, {"exit_code": 1})).exit_code
+    3
+    """
 
     reports: tuple[dict, ...]
     run_id: str = ""
@@ -151,6 +155,7 @@ class _Run:
         """Wait for a word of any worker, or for the first timeout."""
         by_connection = {w.connection: w for w in self.workers}
         patience = max(0.0, min((-w.overtime for w in self.workers), default=0.0))
+        patience = self.progress.tick(patience)
         for ready in connection.wait(by_connection, patience):
             self._hear(by_connection[ready])
         for worker in [w for w in self.workers if w.overtime >= 0]:
@@ -198,7 +203,11 @@ class _Run:
 
 
 def standing_reports(run: dict | None) -> dict[str, dict]:
-    """Return the entries of the published run by suite/id."""
+    """Return the entries of the published run by suite/id.
+
+    >>> standing_reports({"reports": [{"suite": "cdnow", "id": "worth"}]})
+    {'cdnow/worth': {'suite': 'cdnow', 'id': 'worth'}}
+    """
     return {f"{r['suite']}/{r['id']}": r for r in run["reports"]} if run else {}
 
 

@@ -40,7 +40,11 @@ _WORDS = {str: "text", dict: "a table", list: "a list"}
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """One notebook with one set of parameters; ``settings`` is the notebook's checked dataclass."""
+    """One notebook with one set of parameters; ``settings`` is the notebook's checked dataclass.
+
+    >>> Report("cdnow", "worth", "lifetime_value", "What they are worth", validate("lifetime_value", {})).ref
+    'cdnow/worth'
+    """
 
     suite: str
     id: str
@@ -83,7 +87,12 @@ def read_suites(root: Path) -> list[Suite]:
 
 
 def read_suite(file: Path) -> Suite:
-    """Read one spec file."""
+    """Read one spec file. Raises SpecError or ParameterError, naming file and report.
+
+    >>> from journeylib.parameters import project_root
+    >>> read_suite(project_root() / "reports" / "cdnow.toml").title
+    'CDNOW, 1/10 sample'
+    """
     where = f"reports/{file.name}"
     spec = _table(read_toml(file), _SUITE, where)
     _name(file.stem, where, "The file's name is the suite's.")
@@ -108,6 +117,10 @@ def select(suites: list[Suite], names: tuple[str, ...] = ()) -> list[Report]:
     """Return the reports meant by `names` (a suite, a report, or suite/report) and those they need; all for none.
 
     Raises UsageError for a name that matches nothing.
+
+    >>> from journeylib.parameters import project_root
+    >>> [report.ref for report in select(read_suites(project_root()), ("cdnow/lifetime_value",))]
+    ['cdnow/lifetime_value']
     """
     reports = {r.ref: r for s in suites for r in s.reports}
     chosen = set() if names else set(reports)
@@ -124,7 +137,13 @@ def select(suites: list[Suite], names: tuple[str, ...] = ()) -> list[Report]:
 
 
 def override(report: Report, pairs: Mapping[str, str]) -> Report:
-    """Return the report with parameters given as text on the command line, typed as the notebook declares them."""
+    """Return the report with parameters given as text on the command line, typed as the notebook declares them.
+
+    >>> from journeylib.parameters import project_root
+    >>> (report,) = select(read_suites(project_root()), ("cdnow/lifetime_value",))
+    >>> override(report, {"horizon_weeks": "26"}).settings.horizon_weeks
+    26
+    """
     fields = {f.name: f.type for f in dataclasses.fields(report.settings)}
     values = {name: _from_text(text, fields.get(name)) for name, text in pairs.items()}
     settings = validate(report.notebook, plain(report.settings) | values)

@@ -113,7 +113,11 @@ def _report(root: Path, step: Step, private: Path, provenance: Mapping, connecti
 
 
 def failure(error: Exception) -> dict[str, object]:
-    """Say an unexpected error by its kind and place; its words, which may hold data, stay in the private log."""
+    """Say an unexpected error by its kind and place; its words, which may hold data, stay in the private log.
+
+    >>> failure(ValueError("connect with password 1234"))["reason"]
+    'ValueError'
+    """
     if isinstance(error, JourneyError):
         return {"status": "failed", "reason": str(error), "exit_code": error.exit_code}
     reason = type(error).__name__
@@ -125,5 +129,9 @@ def failure(error: Exception) -> dict[str, object]:
 
 
 def unexpected(reason: str) -> dict[str, object]:
-    """Return the outcome of a report that failed for a reason which only its log can explain."""
+    """Return the outcome of a report that failed for a reason which only its log can explain.
+
+    >>> unexpected("stopped after 600 s, its timeout")["status"]
+    'failed'
+    """
     return {"status": "failed", "reason": reason, "exit_code": JourneyError.exit_code, "log": "log"}
