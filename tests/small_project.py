@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-JOURNEY = (sys.executable, "-c", "from journeylib.report.cli import main; main()")
+JOURNEY = (sys.executable, "-P", "-c", "from journeylib.report.cli import main; main()")
 PARAMETERS = """# parameters
 dataset: str = "shop"
 calibration_end: str = "1997-09-30"

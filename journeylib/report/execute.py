@@ -36,10 +36,14 @@ class Outcome:
 
 def load_tools() -> None:
     """Import what runs notebooks, once for all workers: it costs more than many a report."""
-    # jsonschema would build a grammar parser at import, two seconds in every process, for a format not used here.
-    sys.modules.setdefault("rfc3987_syntax", None)
-    import papermill  # noqa: F401, PLC0415 - commands that run nothing stay fast without it
-
+    # jsonschema would build a grammar parser for a format not used here, papermill would look for Hadoop files.
+    needless = {name: None for name in ("rfc3987_syntax", "pyarrow") if name not in sys.modules}
+    sys.modules.update(needless)
+    try:
+        import papermill  # noqa: F401, PLC0415 - commands that run nothing stay fast without it
+    finally:
+        for name in needless:
+            del sys.modules[name]
     logging.getLogger("papermill").setLevel(logging.ERROR)
 
 

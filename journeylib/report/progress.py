@@ -23,6 +23,7 @@ class Progress:
         if self.live:
             from tqdm import tqdm  # noqa: PLC0415 - only where something runs
 
+            tqdm.monitor_interval = 0  # it would be a second thread, and workers are forked from a process with one
             form = "{desc:<32} cell {n_fmt}/{total_fmt} |{bar:24}| {elapsed}"
             self.lines[report] = tqdm(
                 desc=report,
