@@ -1,7 +1,10 @@
 """The doors into the environment agree: pyproject, the locks, and the conda file."""
 
 import re
+import subprocess
+import tempfile
 import tomllib
+import venv
 from importlib.metadata import version
 from pathlib import Path
 
@@ -75,3 +78,18 @@ def test_conda_file_agrees_with_pyproject():
     locked = pins("constraints.txt")
     wanted = RUN + [Requirement(r) for r in PROJECT["project"]["optional-dependencies"]["lab"]]
     assert all(r.specifier.contains(locked[canonical(r.name)]) for r in wanted)
+
+
+def test_pip_part_of_the_conda_file_installs_in_a_clean_environment(tmp_path):
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    venv.create(tmp_path, with_pip=True)
+    # As conda does it: the lines become a requirements file that lies beside environment.yml.
+    with tempfile.NamedTemporaryFile("w", dir=ROOT, prefix=".conda-", suffix=".txt") as lines:
+        lines.write("\n".join(conda["dependencies"][-1]["pip"]))
+        lines.flush()
+        install = [tmp_path / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile", "-r", lines.name]
+        installed = subprocess.run(install, cwd=ROOT, capture_output=True, text=True)
+    assert installed.returncode == 0, installed.stderr
+    code = "import journeylib as jl, jupyterlab; print(jl.BGNBD.__name__)"
+    used = subprocess.run([tmp_path / "bin/python", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert used.stdout == "BGNBD\n", used.stderr

@@ -99,12 +99,13 @@ def execute(content: bytes, parameters: Mapping[str, object], private: Path, on_
     import papermill  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
 
+    connection = {"transport": "ipc", "ip": str(private / "k"), "connection_file": str(private / "connection.json")}
     options = {
         "kernel_name": KERNEL,
         "progress_bar": False,
         "request_save_on_cell_execute": False,
         "start_timeout": START_TIMEOUT,
-        "config": Config({"KernelManager": {"transport": "ipc", "ip": str(private / "k")}}),
+        "config": Config({"KernelManager": connection}),
         "coalesce_streams": True,
         "shutdown_kernel": "immediate",  # all it leaves is in `private`; a polite end may wait for seconds
         "on_cell_start": lambda cell, cell_index: on_cell(cell_index + 1),

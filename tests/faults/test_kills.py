@@ -5,6 +5,7 @@ import ctypes
 import os
 import random
 import signal
+import tempfile
 import time
 
 import pytest
@@ -81,18 +82,21 @@ def test_a_thousand_killed_publishers_leave_a_whole_site(tmp_path):
 def kill_builds(root, moments: list[float]) -> list[float]:
     """Kill real builds after so many seconds; verify the site; return how long their kernels outlived them."""
     small_project.make(root, SLOW, spec=small_project.SPEC + "matrix = {seed = [1, 2]}\n")
-    assert small_project.journey(root, "build").returncode == 0
-    last, outlived, mark = small_project.whole_run(root), [], f"{MARK}={root}"
-    for moment in moments:
-        process = small_project.start(root, "build", "--force", **{MARK: str(root)})
-        time.sleep(moment)
-        process.kill()
-        outlived.append(small_project.ends_within(KERNEL_GONE, mark))
-        process.communicate()
-        now = small_project.whole_run(root)
-        assert now >= last
-        last = now
-    assert small_project.journey(root, "build").returncode == 0
+    with tempfile.TemporaryDirectory() as temporary:
+        variables, outlived = {MARK: str(root), "TMPDIR": temporary}, []
+        assert small_project.journey(root, "build", **variables).returncode == 0
+        last = small_project.whole_run(root)
+        for moment in moments:
+            process = small_project.start(root, "build", "--force", **variables)
+            time.sleep(moment)
+            process.kill()
+            outlived.append(small_project.ends_within(KERNEL_GONE, f"{MARK}={root}"))
+            process.communicate()
+            now = small_project.whole_run(root)
+            assert now >= last
+            last = now
+        assert small_project.journey(root, "build", **variables).returncode == 0
+        assert os.listdir(temporary) == []  # the next build has swept away sockets and keys
     assert [p.name for p in (root / "reports/.work").iterdir()] == ["logs"]
     return outlived
 
