@@ -42,7 +42,7 @@ reports: install ## build every report into reports/site/index.html
 	@$(BIN)/journey build
 
 lab: .venv/dev.done ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab --ip 127.0.0.1 --notebook-dir .
+	@$(BIN)/jupyter lab --ip 127.0.0.1 --notebook-dir . $(LAB_ARGS)
 
 browser: .venv/dev.done
 	@$(BIN)/python tests/site/find_browser.py

@@ -26,7 +26,7 @@ _HOME = {
     "figures": "figures",
     "findings": "findings",
     "show": "show",
-    "hide_small_groups": "show",
+    "hide_small_groups": "findings",
 }
 __all__ = sorted(_HOME)
 

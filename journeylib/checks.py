@@ -2,10 +2,13 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
-from journeylib.estimates import Check, Estimate
+from journeylib.errors import NotIdentifiedError
+from journeylib.estimates import LEVEL, Check, Estimate
 
-BIAS_LIMIT = 25.0  # per cent of the observed total by which a prediction may miss before it is refused
+MIN_HOLDOUT = 30  # purchases in the holdout; a model that met fewer has not been tested
+BIAS_LIMIT = 0.25  # share of the observed total by which a prediction may miss before it is refused
 
 
 def own_past_rate(cells: pd.DataFrame, horizon: float) -> np.ndarray:
@@ -20,19 +23,24 @@ def own_past_rate(cells: pd.DataFrame, horizon: float) -> np.ndarray:
     return np.divide(cells["x"].to_numpy(float) * horizon, T, out=np.zeros(len(cells)), where=T > 0)
 
 
-def holdout_errors(cells: pd.DataFrame, predictions: dict[str, np.ndarray]) -> pd.DataFrame:
+def holdout_errors(cells: pd.DataFrame, predictions: dict[str, np.ndarray], outcome: str = "x_holdout") -> pd.DataFrame:
     """Set predictions beside what happened in the holdout, customer by customer.
 
-    `cells` has ``x_holdout`` and ``customers``; each prediction gives purchases per customer of its cell.
-    Returns ``method, total, bias_pct`` (of the observed total), ``MAE, RMSE`` (purchases per customer) and
-    ``correlation`` (missing where a prediction is the same for everyone).
+    `cells` has `outcome` and ``customers``; each prediction gives the outcome per customer of its cell. Returns
+    ``method, total, bias_pct`` (of the observed total), ``MAE, RMSE`` (average miss per customer; RMSE weighs
+    large misses more) and ``correlation`` (missing where a prediction is the same for everyone). Raises
+    NotIdentifiedError when nothing happened in the holdout.
 
     >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [3, 1]})
     >>> holdout_errors(cells, {"model": np.array([0.0, 1.0])}).set_index("method").loc["model", "bias_pct"]
     np.float64(-50.0)
     """
-    actual, n = cells["x_holdout"].to_numpy(float), cells["customers"].to_numpy(float)
+    actual, n = cells[outcome].to_numpy(float), cells["customers"].to_numpy(float)
     observed = float(n @ actual)
+    if observed <= 0:
+        raise NotIdentifiedError(
+            "no purchases after the end of calibration to test against", way_out="Choose an earlier calibration_end."
+        )
     rows = [("observed", observed, None, None, None, None)]
     for method, predicted in predictions.items():
         error = predicted - actual
@@ -42,48 +50,69 @@ def holdout_errors(cells: pd.DataFrame, predictions: dict[str, np.ndarray]) -> p
     return pd.DataFrame(rows, columns=["method", "total", "bias_pct", "MAE", "RMSE", "correlation"])
 
 
-def holdout_checks(errors: pd.DataFrame, model: str, baselines: tuple[str, ...]) -> list[Check]:
-    """Judge a model on its holdout: its total must be near, and it must beat every baseline.
+def total_error(errors: pd.DataFrame, model: str, baseline: str, customers: int, level: float = LEVEL) -> Estimate:
+    """Return how far a model's holdout total was off, as a share of what came, with the luck of the customers.
 
-    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [3, 1]})
-    >>> errors = holdout_errors(cells, {"model": np.array([0.0, 1.0]), "nobody returns": np.zeros(2)})
-    >>> [(check.passed, check.value) for check in holdout_checks(errors, "model", ("nobody returns",))]
-    [(False, '-50.0 %'), (True, 0.5)]
+    The interval takes customers as independent draws: with others of their kind the observed total would have
+    been another.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [300, 100]})
+    >>> errors = holdout_errors(cells, {"model": np.array([0.0, 1.0]), "own past rate": np.ones(2)})
+    >>> total_error(errors, "model", "own past rate", 400).value
+    -0.5
     """
     table = errors.set_index("method")
-    bias, rmse = table.loc[model, "bias_pct"], table.loc[model, "RMSE"]
-    rival = table.loc[list(baselines), "RMSE"].min()
+    observed, bias = table.loc["observed", "total"], table["bias_pct"] / 100
+    noise = np.sqrt(customers) * table.loc[model, "RMSE"] / observed * (1 + bias[model])
+    reach = float(ndtri((1 + level) / 2) * noise)
+    value = float(bias[model])
+    name = f"Error of {model}'s total for the days it had not seen"
+    note = f"Of the {baseline}'s: {100 * bias[baseline]:+.0f} %.".replace("-", "\N{MINUS SIGN}")
+    return Estimate(name, value, value - reach, value + reach, level, "share", customers, model, note=note)
+
+
+def holdout_size(errors: pd.DataFrame) -> Check:
+    """Judge whether the holdout holds enough purchases to test anything.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [3, 1]})
+    >>> holdout_size(holdout_errors(cells, {})).passed
+    False
+    """
+    observed = int(errors.set_index("method").loc["observed", "total"])
+    advice = "Too few to test a model on: choose an earlier calibration_end."
+    return Check("holdout: purchases to test on", observed >= MIN_HOLDOUT, observed, f"at least {MIN_HOLDOUT}", advice)
+
+
+def holdout_checks(errors: pd.DataFrame, error: Estimate, baselines: tuple[str, ...], what: str) -> list[Check]:
+    """Judge a model on its holdout: its total must be near, and it must beat every baseline.
+
+    `error` is its `total_error`. The total may miss by `BIAS_LIMIT`, or by what luck alone explains.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [300, 100]})
+    >>> errors = holdout_errors(cells, {"model": np.array([0.0, 1.0]), "nobody returns": np.zeros(2)})
+    >>> error = total_error(errors, "model", "nobody returns", 400)
+    >>> [(check.passed, check.value) for check in holdout_checks(errors, error, ("nobody returns",), "purchases")]
+    [(False, '−50.0 %'), (True, 0.5)]
+    """
+    table = errors.set_index("method")
+    rmse, rival = table.loc[error.method, "RMSE"], table.loc[list(baselines), "RMSE"].min()
+    limit = max(BIAS_LIMIT, (error.upper - error.lower) / 2)
     return [
         Check(
-            "holdout: total predicted against observed",
-            bool(abs(bias) <= BIAS_LIMIT),
-            f"{bias:+.1f} %",
-            f"within ±{BIAS_LIMIT:g} %",
+            f"holdout: total of {what}, predicted against observed",
+            bool(abs(error.value) <= limit),
+            f"{100 * error.value:+.1f} %".replace("-", "\N{MINUS SIGN}"),
+            f"within ±{100 * limit:.0f} %",
             "The model does not fit these customers: look for a season, a campaign or a change of assortment.",
         ),
         Check(
-            "holdout: error per customer (RMSE) against the best baseline",
+            f"holdout: miss per customer (RMSE, {what}) against the best simple rule",
             bool(rmse < rival),
             float(rmse),
             f"below {rival:.3g}",
             "A simple rule predicts better: do not rank customers by this model.",
         ),
     ]
-
-
-def foreseen(errors: pd.DataFrame, model: str, baseline: str, n: int) -> Estimate:
-    """Return the share of the holdout's purchases that a model foresaw, with a baseline's beside it.
-
-    >>> cells = pd.DataFrame({"x_holdout": [0, 2], "customers": [3, 1]})
-    >>> errors = holdout_errors(cells, {"model": np.array([0.0, 1.0]), "own past rate": np.ones(2)})
-    >>> foreseen(errors, "model", "own past rate", 4).value
-    0.5
-    """
-    table = errors.set_index("method")
-    bias = table["bias_pct"]
-    note = f"By {baseline}: {100 + bias[baseline]:.0f} %."
-    name = f"Purchases foreseen by {model} for the days it had not seen, as a share of those that came"
-    return Estimate(name, 1 + float(bias[model]) / 100, unit="share", n=n, method=model, note=note)
 
 
 def by_frequency(cells: pd.DataFrame, columns: dict[str, np.ndarray], top: int = 7) -> pd.DataFrame:
@@ -95,14 +124,13 @@ def by_frequency(cells: pd.DataFrame, columns: dict[str, np.ndarray], top: int =
     >>> by_frequency(cells, {"observed": np.array([0.1, 4.0, 6.0])})["observed"].tolist()
     [0.1, 5.0]
     """
-    n = cells["customers"].to_numpy(float)
-    sums = pd.DataFrame({name: values * n for name, values in columns.items()}).assign(
-        customers=cells["customers"].to_numpy()
-    )
-    table = sums.groupby(cells["x"].clip(upper=top).to_numpy()).sum()
-    means = table[list(columns)].div(table["customers"], axis=0)
-    labels = [f"{x}+" if x == top else str(x) for x in table.index]
-    return means.assign(customers=table["customers"]).reset_index(drop=True).assign(repeat_purchases=labels)
+    n = cells["customers"].to_numpy()
+    weighted = pd.DataFrame({name: np.asarray(values) * n for name, values in columns.items()})
+    sums = weighted.assign(customers=n).groupby(cells["x"].clip(upper=top).to_numpy()).sum()
+    means = sums[list(columns)].div(sums["customers"], axis=0).reset_index(drop=True)
+    means.insert(0, "repeat_purchases", [f"{x}+" if x == top else str(x) for x in sums.index])
+    means.insert(1, "customers", sums["customers"].to_numpy())
+    return means
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> float | None:

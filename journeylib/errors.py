@@ -25,6 +25,10 @@ class JourneyError(Exception):
         example = "" if first is None else f" (first: {first})"
         super().__init__(f"{what}{example}.{' ' + way_out if way_out else ''}")
 
+    def _render_traceback_(self) -> list[str]:
+        """Show only the message in a notebook (IPython asks for this): the reader's mistake needs no stack."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(JourneyError, ValueError):
     """A command, report spec or parameter that cannot be meant; nothing was run."""

@@ -15,7 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from journeylib.findings import amount, number
+from journeylib.findings import SMALLEST_GROUP, amount, hide_small_groups, number
 
 INK, QUIET, PAPER = "#1f2328", "#59636e", "#ffffff"
 COLOURS = {"observed": INK, "model": "#0072B2", "baseline": "#B34700", "value": "#00725A"}
@@ -65,76 +65,77 @@ def styled(draw: Callable[..., Drawing]) -> Callable[..., Drawing]:
 
 
 @styled
-def holdout_by_frequency(table: pd.DataFrame, horizon: str) -> Drawing:
+def holdout_by_frequency(table: pd.DataFrame, horizon: str, smallest_group: int = SMALLEST_GROUP) -> Drawing:
     """Draw purchases in the holdout per customer, observed and predicted, by purchases in calibration.
 
-    `table` has ``repeat_purchases`` (label), ``customers``, ``observed``, ``model`` and ``baseline``.
+    `table` has ``repeat_purchases`` (label), ``customers``, ``observed`` and two predictions: a model's and a
+    simple rule's, under their names. The title is about all customers, also those of groups too small to draw.
 
     >>> table = pd.DataFrame({"repeat_purchases": ["0", "1+"], "customers": [60, 40], "observed": [0.5, 2.0],
-    ...                       "model": [0.4, 1.9], "baseline": [0.0, 4.0]})
-    >>> holdout_by_frequency(table, "26 weeks").alt[:72]
-    "The model's total is 9 % too low, the own past rate's 45 % too high. Lin"
+    ...                       "BG/NBD": [0.4, 1.9], "own past rate": [0.0, 4.0]})
+    >>> holdout_by_frequency(table, "26 weeks").alt[:60]
+    'BG/NBD is 9 % too low in total, own past rate 45 % too high.'
     """
+    names = [name for name in table.columns if name not in ("repeat_purchases", "customers")]
+    total = {name: float((table["customers"] * table[name]).sum()) for name in names}
+    model, baseline = (name for name in names if name != "observed")
+    off = [_percent(total[name] / total["observed"] - 1) for name in (model, baseline)]
+    title = f"{model} is {off[0]} in total, {baseline} {off[1]}"
+    shown = hide_small_groups(table, smallest_group)
     figure, ax = plt.subplots()
     place = np.arange(len(table))
-    lines = {
-        "baseline": ("own past rate", "s", ":"),
-        "observed": ("observed", "o", "-"),
-        "model": ("BG/NBD", "D", "--"),
-    }
-    for name, (_, marker, dash) in lines.items():
-        ax.plot(place, table[name], marker=marker, ls=dash, color=COLOURS[name], lw=1.8, ms=5, clip_on=False)
+    looks = {baseline: ("baseline", "s", ":"), "observed": ("observed", "o", "-"), model: ("model", "D", "--")}
+    for name, (colour, marker, dash) in looks.items():
+        ax.plot(place, shown[name], marker=marker, ls=dash, color=COLOURS[colour], lw=1.8, ms=5, clip_on=False)
     ax.set(xticks=place, xticklabels=table["repeat_purchases"], ylim=(0, None), xlim=(-0.2, place[-1] + 1.5))
-    _label_ends(ax, {label: (table[name].dropna().iloc[-1], COLOURS[name]) for name, (label, _, _) in lines.items()})
     ax.set_xlabel("repeat purchases in calibration")
-    total = table["customers"].sum()
-    gap = {k: _total(table, k) / _total(table, "observed") - 1 for k in ("model", "baseline")}
-    title = f"The model's total is {_percent(gap['model'])}, the own past rate's {_percent(gap['baseline'])}"
-    _head(figure, title, f"Purchases per customer in {horizon}; n = {total:,} customers")
-    rows = "; ".join(
-        f"{r.repeat_purchases} repeat purchases: observed {number(r.observed)}, model {number(r.model)}, "
-        f"own past rate {number(r.baseline)}"
-        for r in table.itertuples()
-    )
-    return Drawing(figure, f"{title}. Line chart of purchases per customer in {horizon}. {rows}.", table)
+    _label_ends(ax, shown, {name: COLOURS[colour] for name, (colour, _, _) in looks.items()})
+    _head(figure, title, f"Purchases per customer in {horizon}; n = {table['customers'].sum():,} customers")
+    rows = _rows(shown, names, lambda r: f"{r['repeat_purchases']} repeat purchases", number)
+    return Drawing(figure, f"{title}. Line chart of purchases per customer in {horizon}. {rows}", shown)
 
 
 @styled
-def value_map(table: pd.DataFrame, currency: str, horizon: str) -> Drawing:
+def value_map(table: pd.DataFrame, currency: str, horizon: str, smallest_group: int = SMALLEST_GROUP) -> Drawing:
     """Draw mean value per customer by purchases so far and weeks since the last: the iso-value picture.
 
-    `table` has ``repeat_purchases`` and ``since`` (weeks; labels in order), ``customers`` and ``value``;
-    groups too small to be shown have a missing value.
+    `table` has ``repeat_purchases`` and ``weeks_since_last`` (labels, the latter ordered), ``customers`` and
+    ``value``.
 
-    >>> table = pd.DataFrame({"repeat_purchases": ["1", "2+"], "since": ["0–4", "0–4"], "customers": [60, 40],
-    ...                       "value": [5.2, 24.1]})
-    >>> value_map(table, "EUR", "over the next 52 weeks").alt[:73]
-    'Most valuable: 2+ repeat purchases, the last 0–4 weeks ago: EUR 24.1. Gri'
+    >>> table = pd.DataFrame({"repeat_purchases": ["1", "2+"], "weeks_since_last": ["0–4", "0–4"],
+    ...                       "customers": [60, 40], "value": [5.2, 24.1]})
+    >>> value_map(table, "EUR", "over the next 52 weeks").alt[:71]
+    'Most valuable: 2+ repeat purchases, the last 0–4 weeks ago: EUR 24.1. G'
     """
-    grid = table.pivot(index="since", columns="repeat_purchases", values="value")
+    shown = hide_small_groups(table, smallest_group)
+    grid = shown.pivot(index="weeks_since_last", columns="repeat_purchases", values="value").astype(float)
     figure, ax = plt.subplots(figsize=(7.0, 3.9))
     colours = sns.light_palette(COLOURS["value"], as_cmap=True)
     words = grid.map(lambda v: "" if np.isnan(v) else number(v, 2))
-    sns.heatmap(grid, annot=words, fmt="", cmap=colours, cbar=False, linewidths=1.5, vmin=0, ax=ax)
+    top = grid.max(axis=None) if grid.notna().any(axis=None) else 1.0
+    sns.heatmap(grid, annot=words, fmt="", cmap=colours, cbar=False, linewidths=1.5, vmin=0, vmax=top, ax=ax)
     ax.set(xlabel="repeat purchases so far", ylabel="weeks since the last purchase")
     ax.tick_params(length=0, rotation=0)
     ax.grid(False)
-    best = table.loc[table["value"].idxmax()]
-    title = (
-        f"Most valuable: {best['repeat_purchases']} repeat purchases, "
-        f"the last {best['since']} weeks ago: {amount(best['value'], currency)}"
+    title = f"No group of at least {smallest_group} customers"
+    if shown["value"].notna().any():
+        best = shown.loc[shown["value"].astype(float).idxmax()]
+        where = f"{best['repeat_purchases']} repeat purchases, the last {best['weeks_since_last']} weeks ago"
+        title = f"Most valuable: {where}: {amount(best['value'], currency)}"
+    _head(
+        figure, title, f"Mean value per customer {horizon}, {currency}; empty = nobody, or too few to show", left=0.13
     )
-    _head(figure, title, f"Mean value per customer {horizon}, {currency}; empty = group too small to show")
-    rows = "; ".join(
-        f"{r.repeat_purchases} repeat purchases, last {r.since} weeks ago: {amount(r.value, currency)}"
-        for r in table.itertuples()
-        if not np.isnan(r.value)
+    rows = _rows(
+        shown,
+        ["value"],
+        lambda r: f"{r['repeat_purchases']} repeat purchases, last {r['weeks_since_last']} weeks ago",
+        lambda v: amount(v, currency),
     )
-    return Drawing(figure, f"{title}. Grid of mean value per customer {horizon}. {rows}.", table)
+    return Drawing(figure, f"{title}. Grid of mean value per customer {horizon}. {rows}", shown)
 
 
 @styled
-def value_by_tenth(table: pd.DataFrame, horizon: str) -> Drawing:
+def value_by_tenth(table: pd.DataFrame, horizon: str, smallest_group: int = SMALLEST_GROUP) -> Drawing:
     """Draw the share of all value that each tenth of the customers carries, best tenth first.
 
     `table` has ``tenth`` (1 = best), ``customers``, ``share``, ``lower`` and ``upper`` (shares of the total).
@@ -144,48 +145,52 @@ def value_by_tenth(table: pd.DataFrame, horizon: str) -> Drawing:
     >>> value_by_tenth(table, "over the next 52 weeks").alt[:53]
     'The most valuable tenth carries 70.0 % of the value. '
     """
+    shown = hide_small_groups(table.assign(tenth=table["tenth"].astype(str)), smallest_group)
     figure, ax = plt.subplots(figsize=(7.0, 3.6))
-    sns.barplot(table, x="tenth", y="share", color=COLOURS["value"], width=0.72, ax=ax)
-    place = np.arange(len(table))
-    reach = [table["share"] - table["lower"], table["upper"] - table["share"]]
-    ax.errorbar(place, table["share"], yerr=np.clip(reach, 0, None), fmt="none", ecolor=INK, lw=1.1, capsize=3)
-    for x, r in zip(place, table.itertuples(), strict=True):
-        ax.annotate(
-            amount(r.share, "share"),
-            (x, max(r.upper, r.share)),
-            (0, 4),
-            textcoords="offset points",
-            ha="center",
-            size=8.5,
-        )
-    ax.set(xlabel="tenth of the customers, by value (1 = most valuable)", ylabel="", ylim=(0, None))
+    place, share = np.arange(len(table)), shown["share"].to_numpy(float)
+    reach = np.clip([share - shown["lower"], shown["upper"] - share], 0, None)
+    ax.bar(place, share, color=COLOURS["value"], width=0.72, tick_label=shown["tenth"])
+    ax.errorbar(place, share, yerr=reach, fmt="none", ecolor=INK, lw=1.1, capsize=3)
+    for x, y, top in zip(place, share, share + reach[1], strict=True):
+        label = "" if np.isnan(y) else amount(y, "share")
+        ax.annotate(label, (x, np.nan_to_num(top)), (0, 4), textcoords="offset points", ha="center", size=8.5)
+    ax.set(xlabel="tenth of the customers, by value (1 = most valuable)", ylim=(0, None))
     ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
-    first = table.iloc[0]
-    title = f"The most valuable tenth carries {amount(first['share'], 'share')} of the value"
+    title = f"The most valuable tenth carries {amount(float(table['share'].iloc[0]), 'share')} of the value"
+    if shown["share"].isna().all():
+        title = f"A tenth is fewer than {smallest_group} customers: nothing is shown"
     _head(figure, title, f"Share of value {horizon}, with 95 % intervals; n = {table['customers'].sum():,} customers")
-    rows = "; ".join(f"tenth {r.tenth}: {amount(r.share, 'share')}" for r in table.itertuples())
-    return Drawing(figure, f"{title}. Bar chart of the share of value {horizon}. {rows}.", table)
+    rows = _rows(shown, ["share"], lambda r: f"tenth {r['tenth']}", lambda v: amount(v, "share"))
+    return Drawing(figure, f"{title}. Bar chart of the share of value {horizon}. {rows}", shown)
 
 
-def _head(figure: Figure, title: str, subtitle: str) -> None:
+def _head(figure: Figure, title: str, subtitle: str, left: float = 0.085) -> None:
     """Put the finding and, below it, what is drawn at the top left."""
-    figure.subplots_adjust(left=0.085, right=0.985, top=0.83, bottom=0.14)
+    figure.subplots_adjust(left=left, right=0.985, top=0.83, bottom=0.14)
     figure.text(0.012, 0.955, title, size=11.5, weight="bold", va="center")
     figure.text(0.012, 0.893, subtitle, size=9, color=QUIET, va="center")
 
 
-def _label_ends(ax, labels: dict[str, tuple[float, str]]) -> None:
+def _label_ends(ax, shown: pd.DataFrame, colours: dict[str, str]) -> None:
     """Write each line's name at its right end, moved apart where they would touch."""
-    x = ax.lines[0].get_xdata()[-1]
-    apart = 0.055 * ax.get_ylim()[1]
-    height = -np.inf
-    for text, (y, colour) in sorted(labels.items(), key=lambda item: item[1][0]):
-        height = max(y, height + apart)
-        ax.annotate(text, (x, height), (9, 0), textcoords="offset points", color=colour, va="center", weight="bold")
+    ends = {name: shown[name].astype(float).dropna() for name in colours}
+    apart, height = 0.055 * ax.get_ylim()[1], -np.inf
+    for name, line in sorted(ends.items(), key=lambda item: item[1].iloc[-1] if len(item[1]) else 0.0):
+        if len(line):
+            height = max(line.iloc[-1], height + apart)
+            style = {"color": colours[name], "va": "center", "weight": "bold"}
+            ax.annotate(name, (line.index[-1], height), (9, 0), textcoords="offset points", **style)
 
 
-def _total(table: pd.DataFrame, name: str) -> float:
-    return float((table["customers"] * table[name]).sum())
+def _rows(shown: pd.DataFrame, names: list[str], where: Callable, write: Callable[[float], str]) -> str:
+    """Say the drawn numbers row by row, for readers who cannot see the picture."""
+    told = []
+    for row in shown.to_dict("records"):
+        values = [(name, row[name]) for name in names if not pd.isna(row[name])]
+        if values:
+            words = [f"{name} {write(v)}" if len(names) > 1 else write(v) for name, v in values]
+            told.append(f"{where(row)}: {', '.join(words)}")
+    return "; ".join(told) + "."
 
 
 def _percent(gap: float) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from journeylib.estimates import Check, Estimate, Verdict
 
+SMALLEST_GROUP = 10
 CURRENCY_LENGTH = 3  # three capitals are an ISO 4217 currency and stand before their number
 
 
@@ -29,8 +30,8 @@ def number(value: float, digits: int = 3, like: float | None = None) -> str:
         return "0"
     scale = abs(value if like is None else like)
     decimals = digits - 1 - (math.floor(math.log10(scale)) if scale > 0 else 0)
-    text = f"{round(value, decimals):,.{max(decimals, 0)}f}"
-    return text.replace("-", "\N{MINUS SIGN}") if value < 0 else text
+    rounded = round(value, decimals) + 0.0  # no negative zero
+    return f"{rounded:,.{max(decimals, 0)}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def amount(value: float, unit: str, like: float | None = None) -> str:
@@ -88,12 +89,45 @@ def plain(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, Decimal):
-        return f"{value.normalize():,f}"
+        return f"{value:,.2f}" if value == round(value, 2) else f"{value.normalize():,f}"
     if isinstance(value, numbers.Integral):
         return f"{value:,}".replace("-", "\N{MINUS SIGN}")
     if isinstance(value, numbers.Real):
         return number(float(value), 4)
     return str(value)
+
+
+def column(values: pd.Series) -> list[str]:
+    """Write a column of a table; its numbers share their decimals, four significant digits in the middle.
+
+    >>> column(pd.Series([0.242594, 4.413602, 0.792922])), column(pd.Series([1882, 1653.41, 0]))
+    (['0.2426', '4.4136', '0.7929'], ['1,882', '1,653', '0'])
+    """
+    if not pd.api.types.is_float_dtype(values.dtype):
+        return [plain(value) for value in values]
+    sizes = values.dropna().abs()
+    middle = float(sizes[sizes > 0].median()) if (sizes > 0).any() else 1.0
+    return ["0" if v == 0 else number(v, 4, like=middle) if math.isfinite(v) else "–" for v in values.to_numpy(float)]
+
+
+def hide_small_groups(frame: pd.DataFrame, smallest_group: int = SMALLEST_GROUP) -> pd.DataFrame:
+    """Blank the numbers of groups with fewer customers than `smallest_group`, beyond recovery by subtraction.
+
+    >>> table = pd.DataFrame({"group": ["a", "b", "c"], "customers": [90, 12, 3], "value": [1.0, 2.0, 3.0]})
+    >>> hide_small_groups(table, 10)["value"].tolist()
+    [1.0, nan, nan]
+    """
+    if "customers" not in frame:
+        return frame
+    size = frame["customers"].to_numpy(float, na_value=np.nan)
+    hidden = (size > 0) & (size < smallest_group)
+    # One hidden group, or several that together stay small, would be the total less what is shown.
+    while hidden.any() and not hidden.all() and (hidden.sum() < 2 or size[hidden].sum() < smallest_group):
+        hidden[np.argmin(np.where(hidden, np.inf, size))] = True
+    counts = {c: "Int64" for c in frame.select_dtypes("integer").columns}
+    shown = frame.astype(counts)
+    shown.loc[hidden, frame.select_dtypes("number").columns] = np.nan
+    return shown
 
 
 def check_table(checks: Iterable[Check]) -> pd.DataFrame:
@@ -117,19 +151,31 @@ def check_table(checks: Iterable[Check]) -> pd.DataFrame:
 
 
 def account(rows: pd.DataFrame, money: pd.DataFrame) -> str:
-    """Say in one sentence what a ledger proves.
+    """Say in one sentence what a ledger accounts for, and what it cannot.
 
-    >>> rows = pd.DataFrame({"table": ["orders"], "rows_in": [3], "rows_used": [2], "rows_quarantined": [1]})
+    >>> rows = pd.DataFrame({"table": ["orders"], "rows_in": [3], "rows_used": [2], "rows_quarantined": [1],
+    ...                      "rows_without_amount": [1]})
     >>> money = pd.DataFrame({"currency": ["EUR"], "money_in": [Decimal("7.50")], "money_used": [Decimal("7.50")]})
     >>> account(rows, money)
-    'Of 3 rows, 2 were used and 1 set aside; of EUR 7.5, EUR 7.5 was used. Nothing else was lost.'
+    'Of 3 rows, 2 were used and 1 set aside; of EUR 7.50, EUR 7.50 was used. In 1 row set aside no amount could be \
+read: its money is in neither sum.'
     """
-    came, used, refused = (int(rows[c].sum()) for c in ("rows_in", "rows_used", "rows_quarantined"))
+    came, used, refused, unread = (
+        int(rows[c].sum()) for c in ("rows_in", "rows_used", "rows_quarantined", "rows_without_amount")
+    )
     amounts = "".join(
         f"; of {m.currency} {plain(m.money_in)}, {m.currency} {plain(m.money_used)} was used"
         for m in money.itertuples()
     )
-    return f"Of {came:,} rows, {used:,} were used and {refused:,} set aside{amounts}. Nothing else was lost."
+    told = f"Of {came:,} rows, {used:,} were used and {refused:,} set aside{amounts}."
+    if not unread:
+        return f"{told} Nothing else was lost."
+    many = (
+        f"{unread:,} rows set aside no amount could be read: their"
+        if unread > 1
+        else ("1 row set aside no amount could be read: its")
+    )
+    return f"{told} In {many} money is in neither sum."
 
 
 def ledger_table(rows: pd.DataFrame, money: pd.DataFrame) -> pd.DataFrame:

@@ -33,8 +33,10 @@ class LifetimeValue:
     """What is each customer worth?"""
 
     dataset: str = parameter("cdnow", "folder under data/, or path to a dataset.toml")
-    calibration_end: dt.date = parameter(dt.date(1997, 9, 30), "last day the models learn from; later days test them")
-    observed_until: dt.date | None = parameter(None, "last day of observation; empty = the dataset's own")
+    calibration_end: dt.date | None = parameter(
+        None, "last day the models learn from, later days test them; empty: the middle"
+    )
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own")
     horizon_weeks: int = parameter(52, "how far ahead value is counted", unit="weeks", low=1, high=520)
     annual_discount_rate: float = parameter(
         0.15, "what a year's wait takes off a sum of money (effective)", unit="per year", low=0.0, high=1.0
@@ -42,7 +44,9 @@ class LifetimeValue:
     discounting: str = parameter(
         "continuous", "when money is discounted: as it arrives, or once a week", choices=("continuous", "periodic")
     )
-    margin_share: float = parameter(0.30, "share of revenue that is margin", unit="share", low=0.001, high=1.0)
+    margin_share: float = parameter(
+        0.30, "share of revenue that is margin; 30 % is 0.30", unit="share", low=0.001, high=1.0
+    )
     smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
     seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
 
@@ -147,7 +151,11 @@ def read_toml(path: Path) -> dict:
     except FileNotFoundError:
         raise SpecError("file not found", first=path, way_out="Check the path.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path.name} is not valid TOML: {error}", first=path, way_out="Mend that line.") from None
+        raise SpecError(
+            f"{path.name} is not valid TOML: {error}",
+            first=path,
+            way_out="Texts stand in quotes, dates are written 2024-12-31.",
+        ) from None
 
 
 def dataset_inputs(dataset: str, root: Path | None = None) -> list[Path]:
@@ -177,9 +185,7 @@ def _typed(notebook: str, field: dataclasses.Field, value: object):
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise ParameterError(
-            f"{name} takes {_WORDS[kind]}, not {value!r} ({type(value).__name__})", way_out=f"Default: {field.default}."
-        )
+        raise ParameterError(f"{name} takes {_WORDS[kind]}, not {value!r}", way_out=f"Default: {field.default}.")
     if meta["choices"] and value not in meta["choices"]:
         near = difflib.get_close_matches(str(value), meta["choices"], n=1)
         hint = f'Did you mean "{near[0]}"?' if near else ""

@@ -12,7 +12,6 @@ import numbers
 from collections.abc import Sequence
 from functools import singledispatch
 
-import numpy as np
 import pandas as pd
 from IPython.core.getipython import get_ipython
 from IPython.display import display
@@ -25,12 +24,11 @@ from journeylib.intake import Ledger
 from journeylib.study import Study
 
 RECORD = "application/vnd.journeylib.result+json"
-SMALLEST_GROUP = 10
 DOTS_PER_INCH = 200  # twice what is shown, so that figures stay sharp on dense screens
 PERSONAL = ("customer_id", "referrer_id", "referee_id", "anonymous_id", "text")
 
 
-def show(thing: object, caption: str = "", *, smallest_group: int = SMALLEST_GROUP) -> None:
+def show(thing: object, caption: str = "", *, smallest_group: int = findings.SMALLEST_GROUP) -> None:
     """Show a table, drawing, estimate, check, verdict or ledger; a list of estimates or checks also.
 
     A table with a ``customers`` column has the groups of fewer than `smallest_group` hidden, and a second
@@ -71,8 +69,8 @@ def _(frame: pd.DataFrame, caption: str, smallest_group: int):
         )
     if frame.empty:
         return {"text/plain": f"{caption}: none", "text/html": _sentences([f"{caption}: none."], "jl-note")}
-    cells = hide_small_groups(frame, smallest_group).astype(object).map(findings.plain)
-    cells = cells.rename(columns=lambda c: str(c).replace("_", " "))
+    hidden = findings.hide_small_groups(frame, smallest_group)
+    cells = pd.DataFrame({str(c).replace("_", " "): findings.column(hidden[c]) for c in frame.columns})
     numeric = [all(isinstance(v, numbers.Number) for v in frame[c].dropna()) for c in frame.columns]
     return {"text/plain": cells.to_string(index=False), "text/html": _table(cells, numeric, caption)}
 
@@ -85,7 +83,7 @@ def _(drawing: Drawing, caption: str, smallest_group: int):
     if (small := sizes[(sizes > 0) & (sizes < smallest_group)]).size:
         raise DisclosureError(
             f"the figure draws {small.size} groups of fewer than {smallest_group} customers",
-            way_out="Pass its table through jl.hide_small_groups first.",
+            way_out="Give the figure smallest_group.",
         )
     png = io.BytesIO()
     drawing.figure.savefig(png, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
@@ -137,26 +135,6 @@ def _(ledger: Ledger, caption: str, smallest_group: int):
         "text/html": _sentences([sentence], "jl-ledger") + face["text/html"],
         RECORD: [{"kind": "ledger", "rows": ledger.rows.to_dict("records"), "sentence": sentence}],
     }
-
-
-def hide_small_groups(frame: pd.DataFrame, smallest_group: int = SMALLEST_GROUP) -> pd.DataFrame:
-    """Blank the numbers of groups with fewer customers than `smallest_group`, beyond recovery by subtraction.
-
-    >>> table = pd.DataFrame({"group": ["a", "b", "c"], "customers": [90, 12, 3], "value": [1.0, 2.0, 3.0]})
-    >>> hide_small_groups(table, 10)["value"].tolist()
-    [1.0, nan, nan]
-    """
-    if "customers" not in frame:
-        return frame
-    size = frame["customers"].to_numpy(float, na_value=np.nan)
-    hidden = (size > 0) & (size < smallest_group)
-    # One hidden group, or several that together stay small, would be the total less what is shown.
-    while hidden.any() and not hidden.all() and (hidden.sum() < 2 or size[hidden].sum() < smallest_group):
-        hidden[np.argmin(np.where(hidden, np.inf, size))] = True
-    counts = {c: "Int64" for c in frame.select_dtypes("integer").columns}
-    shown = frame.astype(counts)
-    shown.loc[hidden, frame.select_dtypes("number").columns] = np.nan
-    return shown
 
 
 def _record(kind: str, thing: Estimate | Check) -> dict:

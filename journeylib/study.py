@@ -69,21 +69,27 @@ class Study:
             )
         return found[0]
 
-    def population(self, calibration_end: dt.date | None = None) -> pd.DataFrame:
-        """How many customers the models can use, and why the others cannot enter.
+    @property
+    def middle(self) -> dt.date:
+        """The day halfway through the window: where learning ends and testing begins unless told otherwise."""
+        return self.observed_from + (self.observed_until - self.observed_from) // 2
 
-        Returns a DataFrame ``group, customers, meaning``.
+    def population(self, calibration_end: dt.date | str | None = None) -> pd.DataFrame:
+        """Count every customer of the clean orders once, by what the models can make of them.
+
+        Returns a DataFrame ``group, customers, role``.
         """
-        row = self.engine.table(orders.population(self._history(calibration_end))).iloc[0]
         end = self._end(calibration_end)
-        groups = [
-            ("with an order in the window", row["ordered_at_all"], "everyone the clean orders name"),
-            (f"acquired by {end}", row["acquired"], "their first purchase falls in calibration: the models' customers"),
-            ("came back by then", row["repeat_buyers"], "at least one repeat purchase"),
-            ("with positive repeat spend", row["positive_spend"], "what the spend model learns from"),
-        ]
-        frame = pd.DataFrame(groups, columns=["group", "customers", "meaning"])
-        return frame.astype({"customers": "int64"})
+        counts = self.engine.table(orders.population(self._history(end), self._history(None))).iloc[0]
+        roles = {
+            "came_back": (f"came back by {end}", "the models learn from them and are tested on them"),
+            "came_back_for_nothing": ("came back, but paid nothing on balance", "counted; their spend is unknown"),
+            "bought_once": (f"bought once by {end}", "the models learn from them and are tested on them"),
+            "came_later": (f"first purchase after {end}", "valued, but no part of the test"),
+            "never_bought": ("no purchase", "only free, returned or refunded orders: not counted"),
+        }
+        rows = [(group, int(counts[name]), role) for name, (group, role) in roles.items() if counts[name]]
+        return pd.DataFrame(rows, columns=["group", "customers", "role"])
 
     def purchase_cells(self, calibration_end: dt.date | None = None, unit: str = "week") -> pd.DataFrame:
         """Count customers per distinct purchase history: all that a purchase model needs to know.
@@ -100,9 +106,14 @@ class Study:
     def holdout_cells(self, calibration_end: dt.date | None = None, unit: str = "week") -> pd.DataFrame:
         """Return purchase cells with what came after: ``x_holdout`` purchases, ``revenue_holdout`` per customer.
 
-        ``mean_spend`` is money per repeat purchase in calibration, averaged over the cell's customers.
+        ``mean_spend`` is money per repeat purchase in calibration, averaged over the cell's customers; missing
+        where there is none, or where refunds left nothing of it.
         """
         return self._cells(orders.holdout_cells, calibration_end, unit)
+
+    def value_cells(self, calibration_end: dt.date | str | None = None, unit: str = "week") -> pd.DataFrame:
+        """Return purchase cells parted by level of spend, with ``mean_spend``: what lifetime value is counted from."""
+        return self._cells(orders.value_cells, calibration_end, unit)
 
     def _cells(self, query, calibration_end: dt.date | None, unit: str) -> pd.DataFrame:
         if unit not in DAYS_PER:
@@ -114,8 +125,9 @@ class Study:
         end = _day(calibration_end) or self.observed_until
         if not self.observed_from <= end <= self.observed_until:
             raise ContractError(
-                f"calibration_end {end} lies outside the window {self.observed_from} to {self.observed_until}",
-                way_out="Choose a day within it.",
+                f"calibration_end {end} lies outside what was observed of {self.intake.dataset.path.parent.name},"
+                f" {self.observed_from} to {self.observed_until}",
+                way_out="Choose a day within, or none: the middle is taken.",
             )
         return end
 
@@ -123,7 +135,7 @@ class Study:
         """Return the name of the kept table of purchase histories; built once per calibration end."""
         end = self._end(calibration_end)
         if end not in self._histories:
-            name = f"purchase_histories_{end:%Y%m%d}"
+            name = f"purchase_histories_{self.currency.lower()}_{end:%Y%m%d}"
             sql = orders.purchase_histories(end, self.observed_until, self.intake.dataset.zero_amount_orders)
             self.engine.keep(name, sql)
             self._histories[end] = name
@@ -134,21 +146,21 @@ def open_study(
     dataset: str,
     *,
     observed_until: dt.date | str | None = None,
+    observed_from: dt.date | str | None = None,
     engine: Engine | None = None,
-    **window: dt.date | str | None,
 ) -> Study:
     """Open a dataset: a folder name under ``data/``, or a path to a ``dataset.toml``.
 
-    `observed_until` (and ``observed_from=``) narrow the dataset's own window of observation; rows outside are
-    set aside and counted in the ledger. `engine` defaults to DuckDB on this machine.
+    `observed_from` and `observed_until` narrow the dataset's own window of observation; rows outside are set
+    aside and counted in the ledger. `engine` defaults to DuckDB on this machine.
 
     >>> study = open_study("cdnow")
     >>> int(study.purchase_cells("1997-09-30")["customers"].sum())
     2357
     """
     engine = engine or open_engine("duckdb")
-    days = {name: _day(day) for name, day in {"observed_until": observed_until, **window}.items()}
-    return Study(read_dataset(dataset_file(dataset), engine, **days), engine)
+    window = {"observed_from": _day(observed_from), "observed_until": _day(observed_until)}
+    return Study(read_dataset(dataset_file(dataset), engine, **window), engine)
 
 
 def _day(day: dt.date | str | None) -> dt.date | None:

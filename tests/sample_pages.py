@@ -154,6 +154,7 @@ def report(**changes) -> dict:
         "stale": False,
         "built_in": "000123-abcdef",
         "seconds": 3.14,
+        "rebuild": "journey build cdnow/lifetime_value --force",
         "html": "cdnow/lifetime_value.html",
         "ipynb": "cdnow/lifetime_value.ipynb",
         "inputs": [

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from journeylib import checks
+from journeylib.errors import NotIdentifiedError
 
 CELLS = pd.DataFrame({"x": [0, 2, 9], "T": [10.0, 10.0, 0.0], "x_holdout": [0, 1, 4], "customers": [2, 1, 1]})
 
@@ -30,11 +31,37 @@ def test_holdout_errors_do_not_depend_on_grouping():
     pd.testing.assert_frame_equal(checks.holdout_errors(CELLS, guess[0]), checks.holdout_errors(rows, guess[1]))
 
 
-def test_holdout_checks_veto_a_large_bias_and_a_model_worse_than_a_rule():
+def test_holdout_checks_veto_a_large_error_and_a_model_worse_than_a_rule():
     guess = {"model": np.array([3.0, 3.0, 3.0]), "nobody returns": np.zeros(3)}
-    bias, rmse = checks.holdout_checks(checks.holdout_errors(CELLS, guess), "model", ["nobody returns"])
-    assert bias.passed is False and bias.value == "+140.0 %" and bias.limit == "within ±25 %"
-    assert rmse.passed is False and rmse.value == pytest.approx(np.sqrt((9 + 9 + 4 + 1) / 4))
+    errors = checks.holdout_errors(CELLS.assign(customers=[200, 100, 100]), guess)
+    error = checks.total_error(errors, "model", "nobody returns", 400)
+    total, miss = checks.holdout_checks(errors, error, ("nobody returns",), "purchases")
+    assert total.passed is False and total.value == "+140.0 %"
+    assert miss.passed is False and miss.value == pytest.approx(np.sqrt((9 + 9 + 4 + 1) / 4))
+
+
+def test_error_of_the_total_carries_the_luck_of_the_customers():
+    # A Poisson outcome with known mean: the observed total varies by its root, and so does the relative error.
+    rng = np.random.default_rng(1)
+    cells = pd.DataFrame({"x_holdout": rng.poisson(0.5, 40_000), "customers": 1})
+    errors = checks.holdout_errors(cells, {"model": np.full(40_000, 0.5), "own past rate": np.zeros(40_000)})
+    error = checks.total_error(errors, "model", "own past rate", 40_000)
+    assert error.upper - error.value == pytest.approx(1.96 * np.sqrt(0.5 / 40_000) / 0.5, rel=0.02)
+    assert error.note == "Of the own past rate's: −100 %."
+
+
+def test_luck_widens_the_limit_of_a_small_holdout():
+    cells = pd.DataFrame({"x_holdout": [0, 1], "customers": [96, 4]})
+    errors = checks.holdout_errors(cells, {"model": np.full(2, 0.055), "nobody returns": np.zeros(2)})
+    error = checks.total_error(errors, "model", "nobody returns", 100)
+    assert error.value == pytest.approx(0.375)
+    assert checks.holdout_checks(errors, error, ("nobody returns",), "purchases")[0].passed
+    assert checks.holdout_size(errors).passed is False  # but so few purchases test nothing
+
+
+def test_empty_holdout_is_refused():
+    with pytest.raises(NotIdentifiedError, match="no purchases after the end of calibration to test against. Choose"):
+        checks.holdout_errors(CELLS.assign(x_holdout=0), {})
 
 
 def test_groups_by_frequency_average_per_customer():
@@ -42,10 +69,3 @@ def test_groups_by_frequency_average_per_customer():
     assert table["repeat_purchases"].tolist() == ["0", "2+"]
     assert table["customers"].tolist() == [2, 2]
     assert table["observed"].tolist() == [0.0, 2.5]
-
-
-def test_finding_of_the_holdout_is_a_share_with_the_baseline_beside_it():
-    guess = {"model": np.full(3, 1.0), "own past rate": np.full(3, 2.0)}
-    found = checks.foreseen(checks.holdout_errors(CELLS, guess), "model", "own past rate", 4)
-    assert found.value == pytest.approx(0.8) and found.unit == "share" and found.n == 4
-    assert found.note == "By own past rate: 160 %."

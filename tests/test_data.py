@@ -64,7 +64,7 @@ def test_every_row_comes_in_and_the_traps_are_as_stated(name):
         assert len(engine.table(per_customer)) == unpaid
         first = engine.table("select customer_id, ordered_on from orders order by source_row").astype(str)
     assert first.to_numpy().tolist() == raw[["customer_id", "ordered_on"]].to_numpy().tolist()
-    assert found.ledger.rows.iloc[0].tolist() == ["orders", rows, rows, 0]
+    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", rows, rows, 0]
     assert found.ledger.money.iloc[0].tolist() == ["orders", "USD", dollars, dollars, 0]
     assert found.dataset.zero_amount_orders == "count"
 

@@ -111,7 +111,7 @@ def test_field_that_is_not_of_the_grammar_is_refused_with_reason_and_line(door, 
     column = "revenue" if amount == text else "ordered_at"
     found = door(HEADER + GOOD + f'x,"{day}","{amount}"\n')
     assert reasons(found) == {(column, reason): (1, 102, text)}
-    assert found.ledger.rows.iloc[0].tolist() == ["orders", 101, 100, 1]
+    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", 101, 100, 1]
 
 
 def test_amounts_are_exact(engine, door):
@@ -188,7 +188,7 @@ def test_empty_fields_beyond_the_header_are_no_fields_for_count_and_engine_alike
 
 def test_same_rows_without_order_id_are_all_used(engine, door):
     found = door(HEADER + "a,2024-01-01,1\n" * 3)
-    assert found.ledger.rows.iloc[0].tolist() == ["orders", 3, 3, 0]
+    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", 3, 3, 0]
 
 
 def test_repeated_order_id_is_collapsed_when_same_and_refused_when_not(engine, door):
@@ -200,7 +200,7 @@ def test_repeated_order_id_is_collapsed_when_same_and_refused_when_not(engine, d
         ("order_id", "dup_same"): (2, 202, "5"),
         ("order_id", "dup_conflict"): (2, 8, "6"),
     }
-    assert found.ledger.rows.iloc[0].tolist() == ["orders", 206, 201, 5]
+    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", 206, 201, 5]
     assert found.ledger.money["money_quarantined"].item() == Decimal(5)
     assert used(engine, "order_id").count("5") == 1
 
@@ -260,7 +260,7 @@ def test_customers_of_one_s_own_come_in_by_the_same_door(engine, tmp_path):
     file.write_text(file.read_text() + "\n[customers]\nsource = 'customers.csv'\n")
     found = read_dataset(file, engine)
     assert engine.table("select customer_id from customers order by 1")["customer_id"].tolist() == ["007", "8"]
-    assert found.ledger.rows.to_numpy().tolist() == [["orders", 100, 100, 0], ["customers", 3, 2, 1]]
+    assert found.ledger.rows.to_numpy().tolist() == [["orders", 100, 100, 0, 0], ["customers", 3, 2, 1, 0]]
 
 
 def test_a_further_table_with_numbers_and_enums_needs_no_new_mechanism(engine, tmp_path, monkeypatch):

@@ -22,13 +22,12 @@ from journeylib.parameters import (
     [
         ({"horizn_weeks": 3}, 'has no parameter "horizn_weeks". Did you mean "horizon_weeks"?'),
         ({'x=1;__import__("os").system("id")#': 1}, "has no parameter"),
-        ({"horizon_weeks": True}, "takes a whole number, not True (bool). Default: 52."),
-        ({"horizon_weeks": 3.5}, "takes a whole number, not 3.5 (float)"),
+        ({"horizon_weeks": True}, "takes a whole number, not True. Default: 52."),
+        ({"horizon_weeks": 3.5}, "takes a whole number, not 3.5."),
         ({"horizon_weeks": 0}, "must lie between 1 and 520 weeks, not 0. It is: how far ahead value is counted."),
-        ({"margin_share": float("nan")}, "takes a number, not nan (float)"),
-        ({"margin_share": "0.3"}, "takes a number, not '0.3' (str)"),
+        ({"margin_share": float("nan")}, "takes a number, not nan."),
+        ({"margin_share": "0.3"}, "takes a number, not '0.3'."),
         ({"calibration_end": "30/09/1997"}, 'is not a date: "30/09/1997". Write it as 2024-12-31.'),
-        ({"calibration_end": ""}, 'is not a date: ""'),
         ({"discounting": "continous"}, 'not "continous". Did you mean "continuous"?'),
     ],
 )

@@ -53,11 +53,11 @@ def count_by_hand(rows, zero_orders):
         before = [day for day in bought if day <= 40]
         if not before:
             continue
-        x = len(before) - 1
-        repeat = sum(money for day, money in net.items() if day <= 40) - net[before[0]] if x else 0
+        # Every day's money belongs to the purchase it brought, or to the one before it; the first is not repeat.
+        repeat = sum(money for day, money in net.items() if day <= 40 and sum(b <= day for b in bought) > 1)
         after = [day for day in net if day > 40]
         found[customer] = (
-            x,
+            len(before) - 1,
             before[-1] - before[0],
             40 - before[0],
             float(repeat),
@@ -93,8 +93,9 @@ def test_cells_add_up_to_the_customers(engine):
     holdout = engine.table(orders.holdout_cells("histories"))
     assert holdout["x_holdout"].tolist() == [0, 1]
     assert holdout["revenue_holdout"].tolist() == [0.0, 5.0]
-    groups = engine.table(orders.population("histories")).iloc[0]
-    assert groups.tolist() == [6, 5, 4, 4, 4, 4]
+    engine.keep("histories_now", orders.purchase_histories(UNTIL, UNTIL, "ignore"))
+    groups = engine.table(orders.population("histories", "histories_now")).iloc[0]
+    assert groups.tolist() == [4, 0, 1, 1, 0]
 
 
 def test_refund_rows_are_never_purchases(engine):
@@ -102,3 +103,25 @@ def test_refund_rows_are_never_purchases(engine):
     for zero_orders in ("count", "ignore"):
         history = engine.table(orders.purchase_histories(CALIBRATION, UNTIL, zero_orders)).iloc[0]
         assert history["x"] == 0
+
+
+def test_refund_of_the_first_purchase_is_not_taken_from_repeat_spend(engine):
+    attach(engine, [("a", 1, "100.00"), ("a", 4, "-100.00"), ("a", 9, "20.00")])
+    history = engine.table(orders.purchase_histories(CALIBRATION, UNTIL, "ignore")).iloc[0]
+    assert history["x"] == 1 and float(history["repeat_revenue"]) == 20.0
+
+
+def test_buyers_whose_repeat_spend_nets_to_nothing_are_cells_of_their_own(engine):
+    attach(
+        engine,
+        [(c, d, "10.00") for c in "ab" for d in (1, 9)] + [("b", 12, "-30.00"), ("c", 3, "-5.00"), ("d", 50, "1.10")],
+    )
+    engine.keep("histories", orders.purchase_histories(CALIBRATION, UNTIL, "ignore"))
+    engine.keep("histories_now", orders.purchase_histories(UNTIL, UNTIL, "ignore"))
+    for query in (orders.holdout_cells, orders.value_cells):
+        cells = engine.table(query("histories"))
+        assert cells["customers"].tolist() == [1, 1]
+        assert sorted(cells["mean_spend"].fillna(-1.0)) == [-1.0, 10.0]
+    assert engine.table(orders.spend_cells("histories"))["customers"].tolist() == [1]
+    groups = engine.table(orders.population("histories", "histories_now")).iloc[0]
+    assert groups.tolist() == [1, 1, 0, 1, 1]  # a, b, none, d, c

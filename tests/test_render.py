@@ -65,8 +65,9 @@ def test_at_most_five_findings_stand_open():
 
 def test_small_print_leaves_out_what_the_sentence_says():
     finding = sample.estimate("It is 3 in 52 weeks. Beware.", horizon="in 52 weeks", note="Beware.", method="BG/NBD")
-    page = page_of(sample.code("", sample.records(finding), tags=("findings",)))
-    assert '<p class="jl-note">BG/NBD</p>' in page
+    page = page_of(sample.code("", sample.records(finding, finding), tags=("findings",)))
+    assert page.count("Beware.") == 2
+    assert page.count("Methods: BG/NBD.") == 1  # once for all findings
 
 
 def test_a_title_without_a_heading_is_that_of_the_report():
@@ -348,5 +349,5 @@ def test_index_keeps_suites_apart():
 def test_links_lead_from_a_page_to_its_notebook_and_the_list(page):
     assert '<a href="../index.html">All reports</a>' in page
     assert '<a href="lifetime_value.ipynb">lifetime_value.ipynb</a>' in page
-    assert "journey build cdnow --force" in page
+    assert "journey build cdnow/lifetime_value --force" in page
     assert sample.DIGEST in page

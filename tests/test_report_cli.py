@@ -91,7 +91,6 @@ def started_nothing(root) -> bool:
         (["build", "lifetime_value", "-p", "dataset=shops"], 'no dataset is called "shops" in data/. Did you mean "shop"?'),
         (["build", "lifetime_value", "-p", "dataset=../shop"], 'no dataset is called "../shop" in data/.'),
         (["build", "lifetime_value", "-p", "dataset=../x.toml"], "no such dataset file"),
-        (["build", "-p", "seed=1"], "-p is for one report. Name one: shop/lifetime_value."),
         (["build", "lifetime_value", "-p", 'seed=1;__import__("os").system("x")'], "takes a whole number, not '1;__import__"),
         (["build", "lifetime_value", "-p", 'x;import os #=1'], 'has no parameter "x;import os #"'),
         (["build", "--jobs", "0"], "Invalid value for '-j' / '--jobs'"),

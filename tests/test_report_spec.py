@@ -8,7 +8,7 @@ import small_project
 from hypothesis import strategies as st
 
 from journeylib.errors import ParameterError, SpecError, UsageError
-from journeylib.report import plan
+from journeylib.report import manifest, plan
 from journeylib.report.spec import override, read_suite, read_suites, select
 
 REPORT = '[[report]]\nnotebook = "lifetime_value"\n'
@@ -19,6 +19,8 @@ def suite(tmp_path):
     """Read a spec given as text."""
 
     def read(text: str, name: str = "shop"):
+        if "defaults" not in text:
+            text = f'defaults.parameters.dataset = "cdnow"\n{text}'
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
         return read_suite(tmp_path / f"{name}.toml")
 
@@ -42,7 +44,7 @@ def test_matrix_gives_a_report_for_each_value_named_after_it(suite):
 
 
 def test_own_parameters_win_over_the_suites_defaults(suite):
-    text = "[defaults.parameters]\nseed = 1\nhorizon_weeks = 4\n" + REPORT + "parameters = {seed = 2}"
+    text = "[defaults.parameters]\ndataset = 'cdnow'\nseed = 1\nhorizon_weeks = 4\n" + REPORT + "parameters = {seed = 2}"
     settings = suite(text).reports[0].settings
     assert (settings.seed, settings.horizon_weeks) == (2, 4)
 
@@ -108,7 +110,7 @@ def test_spec_that_cannot_be_meant_is_refused(suite, text, message):
             "parameters = {horizon_weeks = 521}",
             "lifetime_value.horizon_weeks must lie between 1 and 520 weeks, not 521.",
         ),
-        ("parameters = {horizon_weeks = '52'}", "lifetime_value.horizon_weeks takes a whole number, not '52' (str)."),
+        ("parameters = {horizon_weeks = '52'}", "lifetime_value.horizon_weeks takes a whole number, not '52'."),
         ("matrix = {discounting = ['periodical']}", 'not "periodical". Did you mean "periodic"?'),
         (
             "[defaults.parameters]\nhorizn_weeks = 1",
@@ -292,3 +294,24 @@ def test_missing_source_file_is_the_problem_of_its_report(tmp_path):
 def test_settings_of_a_report_cannot_be_changed(suite):
     with pytest.raises(dataclasses.FrozenInstanceError):
         suite(REPORT).reports[0].settings.seed = 1
+
+
+def test_report_that_leaves_its_dataset_to_the_notebook_is_refused(tmp_path):
+    (tmp_path / "shop.toml").write_text(REPORT)
+    with pytest.raises(SpecError, match="reports/shop.toml, report 1 does not say which dataset. Add it: parameters"):
+        read_suite(tmp_path / "shop.toml")
+    (tmp_path / "shop.toml").write_text(REPORT + 'matrix = {dataset = ["cdnow", "cdnow_full"]}')
+    assert len(read_suite(tmp_path / "shop.toml").reports) == 2
+
+
+def test_single_brackets_are_explained(tmp_path):
+    (tmp_path / "shop.toml").write_text('[report]\nnotebook = "lifetime_value"\n')
+    with pytest.raises(SpecError, match=r"report must be a list, not .* Write \[\[report\]\], in two brackets."):
+        read_suite(tmp_path / "shop.toml")
+
+
+def test_page_names_the_command_that_makes_it_again(suite):
+    (report,) = suite(REPORT).reports
+    again = override(report, {"horizon_weeks": "26", "dataset": "my shop"})
+    entry = manifest.entry(again, dict.fromkeys(("notebook", "code"), ""), [])
+    assert entry["rebuild"] == "journey build shop/lifetime_value --force -phorizon_weeks=26 '-pdataset=my shop'"

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 
 import journeylib as jl
 from journeylib.errors import DisclosureError
-from journeylib.figures import Drawing, holdout_by_frequency
-from journeylib.show import RECORD, _face, _picture_metadata, hide_small_groups
+from journeylib.figures import Drawing, holdout_by_frequency, value_by_tenth, value_map
+from journeylib.findings import hide_small_groups
+from journeylib.show import RECORD, _face, _picture_metadata
 
 TABLE = pd.DataFrame(
     {
         "repeat_purchases": ["0", "1", "2+"],
         "customers": [1411, 439, 507],
         "observed": [0.2, 0.7, 1.9],
-        "model": [0.2, 0.6, 1.7],
-        "baseline": [0.0, 1.1, 3.3],
+        "BG/NBD": [0.2, 0.6, 1.7],
+        "own past rate": [0.0, 1.1, 3.3],
     }
 )
 
@@ -53,7 +54,7 @@ def test_figure_carries_words_size_and_no_clock():
     assert picture["width"] == 700 and picture["alt"] == drawing.alt
     # The title is computed: 1.9 * 507 and so on, over 1411 * .2 + 439 * .7 + 507 * 1.9 observed.
     gap = (1411 * 0.2 + 439 * 0.6 + 507 * 1.7) / (1411 * 0.2 + 439 * 0.7 + 507 * 1.9) - 1
-    assert f"The model's total is {-100 * gap:.0f} % too low" in drawing.alt
+    assert drawing.alt.startswith(f"BG/NBD is {-100 * gap:.0f} % too low in total, own past rate ")
 
 
 def test_figure_without_words_is_refused():
@@ -62,11 +63,20 @@ def test_figure_without_words_is_refused():
         jl.show(Drawing(drawing.figure, " ", TABLE))
 
 
-def test_figure_of_small_groups_is_refused_until_they_are_hidden():
-    small = TABLE.assign(customers=[1411, 439, 3])
-    with pytest.raises(DisclosureError, match="draws 1 groups of fewer than 10 customers"):
-        jl.show(holdout_by_frequency(small, "later"))
-    jl.show(holdout_by_frequency(hide_small_groups(small), "later"))
+def test_figure_hides_small_groups_and_keeps_its_title_about_everybody():
+    drawing = holdout_by_frequency(TABLE, "later", smallest_group=450)
+    assert drawing.data["observed"].isna().sum() == 2  # one alone could be had back by subtraction
+    assert drawing.alt.split(".")[0] == holdout_by_frequency(TABLE, "later").alt.split(".")[0]
+    with pytest.raises(DisclosureError, match="draws 3 groups of fewer than 2000 customers. Give the figure"):
+        jl.show(holdout_by_frequency(TABLE, "later"), smallest_group=2000)
+
+
+def test_figures_of_nothing_but_small_groups_say_so():
+    table = pd.DataFrame({"tenth": [1, 2], "customers": [3, 3], "share": [0.7, 0.3], "lower": 0.0, "upper": 1.0})
+    assert value_by_tenth(table, "later").alt.startswith("A tenth is fewer than 10 customers: nothing is shown")
+    table = pd.DataFrame({"repeat_purchases": ["1"], "weeks_since_last": ["0–4"], "customers": [3], "value": [5.0]})
+    assert value_map(table, "EUR", "later").alt.startswith("No group of at least 10 customers")
+    holdout_by_frequency(TABLE, "later", smallest_group=3000)
 
 
 @given(st.lists(st.integers(0, 60), min_size=2, max_size=12), st.integers(2, 20))

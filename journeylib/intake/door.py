@@ -58,7 +58,7 @@ def read_dataset(
     >>> with open_engine() as engine:
     ...     cdnow = read_dataset(dataset_file("cdnow"), engine)
     >>> cdnow.ledger.rows.to_dict("records")
-    [{'table': 'orders', 'rows_in': 6919, 'rows_used': 6919, 'rows_quarantined': 0}]
+    [{'table': 'orders', 'rows_in': 6919, 'rows_used': 6919, 'rows_quarantined': 0, 'rows_without_amount': 0}]
     """
     dataset = load_dataset(Path(toml)).within(observed_from, observed_until)
     with tempfile.TemporaryDirectory(prefix="journeylib-") as scratch:
@@ -142,7 +142,7 @@ def _doubles(table: Table, read: str, rules: int) -> str:
 
 def _stop_when_unusable(dataset: Dataset, source: TableSource, ledger: Ledger, refused: pd.DataFrame) -> None:
     """Raise DataError when a table has too many faulty rows, or none that can be used."""
-    _, rows_in, rows_used, _ = next(ledger.rows.itertuples(index=False, name=None))
+    _, rows_in, rows_used, *_ = next(ledger.rows.itertuples(index=False, name=None))
     faults = refused[refused["is_fault"]].sort_values("rows", ascending=False, kind="stable")
     faulty = int(faults["rows"].sum())
     if faulty > dataset.max_quarantined_share * rows_in:

@@ -18,7 +18,7 @@ from journeylib.intake.sources import Example, OpenTable
 class Ledger:
     """The account of all tables, as tidy frames.
 
-    - ``rows``: table, rows_in, rows_used, rows_quarantined
+    - ``rows``: table, rows_in, rows_used, rows_quarantined, rows_without_amount (set aside, in no sum of money)
     - ``money``: table, currency, money_in, money_used, money_quarantined (`decimal.Decimal`); amounts that
       are no numbers are in no sum, their rows are in the quarantine
     - ``files``: table, file, rows, bytes, sha256
@@ -59,9 +59,10 @@ def account(engine: Engine, table: str, opened: OpenTable) -> Ledger:
     balance = [(table, c, into[c][1], used[c][1], refused[c][1]) for c in sorted({*into, *used, *refused}) if money]
     if lost := [line for line in balance if line[2] != line[3] + line[4]]:
         raise DataError(f"{table}: money in is not money used + quarantined", first=lost[0])
+    unread = opened.ragged + _rows_without(engine, judged, money) if money else 0
     files = zip(opened.files, opened.rows_in, opened.sha256, strict=True)
     return Ledger(
-        pd.DataFrame([(table, rows_in, rows_used, rows_refused)], columns=_ROWS),
+        pd.DataFrame([(table, rows_in, rows_used, rows_refused, unread)], columns=_ROWS),
         pd.DataFrame(balance, columns=_MONEY),
         pd.DataFrame([(table, f.name, n, f.stat().st_size, h) for f, n, h in files], columns=_FILES),
         pd.DataFrame([(table, *note) for note in opened.notes], columns=_NOTES),
@@ -100,7 +101,15 @@ def _totals(engine: Engine, relation: str, money: str) -> dict[str, tuple[int, D
 
 
 _QUARANTINE = ["table", "column", "reason", "explanation", "is_fault", "rows", "file", "line", "text"]
-_ROWS = ["table", "rows_in", "rows_used", "rows_quarantined"]
+
+
+def _rows_without(engine: Engine, judged: str, money: str) -> int:
+    """Count the rows set aside whose amount could not be read."""
+    sql = f"select count(*) as n from {judged} where rule > 0 and {identifier(money)} is null"
+    return int(engine.table(sql)["n"].iloc[0])
+
+
+_ROWS = ["table", "rows_in", "rows_used", "rows_quarantined", "rows_without_amount"]
 _MONEY = ["table", "currency", "money_in", "money_used", "money_quarantined"]
 _FILES = ["table", "file", "rows", "bytes", "sha256"]
 _NOTES = ["table", "file", "note"]

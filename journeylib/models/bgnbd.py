@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainc, betaln, digamma, expit, gammaln
 
-from journeylib.models.quadrature import beta_rule
+from journeylib.models.quadrature import log_odds_rule
 
-ORDER = 128  # points over p: expectations are right to 1e-9 (see the tests)
+ORDER = 128  # points over p: expectations are right to 1e-10 (see the tests)
 CHUNK = 4096  # histories at a time, so that a million need no more memory than these
 
 
@@ -100,7 +100,7 @@ def alive_purchases(params: Sequence[float], x: ArrayLike, T: ArrayLike, horizon
     r, alpha, a, b = params
 
     def mean(x: np.ndarray, reach: np.ndarray) -> np.ndarray:
-        p, weight = _leaving_posterior(a, b, x, reach, ORDER)
+        p, weight = log_odds_rule(a, b + x, (r + x) * reach, ORDER)
         return np.sum(weight * -np.expm1(-(r + x) * np.log1p(p * reach)) / p, axis=1)
 
     return _each_pair(mean, x, np.asarray(horizon, float) / (alpha + np.asarray(T, float)))
@@ -119,7 +119,7 @@ def alive_flow(
     r, alpha, a, b = params
 
     def integral(x: np.ndarray, age: np.ndarray) -> np.ndarray:
-        p, posterior = _leaving_posterior(a, b, x, u.max() / age, order)
+        p, posterior = log_odds_rule(a, b + x, (r + x + 1) * u.max() / age, order)
         scaled, flow = p / age, np.zeros_like(p)
         for time, worth in zip(u, weight, strict=True):
             flow += worth * np.exp(-(r + x + 1) * np.log1p(scaled * time))
@@ -149,20 +149,6 @@ def _log_odds_gone(params: Sequence[float], x: np.ndarray, t_x: np.ndarray, T: n
     """Log odds of having left after the last repeat purchase; without meaning at x = 0."""
     r, alpha, a, b = params
     return np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * np.log1p((T - t_x) / (alpha + t_x))
-
-
-def _leaving_posterior(a: float, b: float, x: np.ndarray, reach: np.ndarray, order: int) -> tuple[np.ndarray, ...]:
-    """Points and weights over p ~ Beta(a, b + x), for functions of 1 + p `reach`.
-
-    One rule for Beta(a, b) serves every x: p = m w / (1 - w + m w) stretches its points w so that they lie
-    where the posterior does, and as close to 0 as a long `reach` makes the function change.
-    """
-    w, weight = beta_rule(a, b, order)
-    m = (b + 1) / (b + 1 + x) * np.minimum(1.0, np.sqrt((b + x) / (b * np.maximum(reach, 1e-12))))
-    rest = 1 - w + m * w
-    p = m * w / rest
-    log_density = a * np.log(m) - (a + b) * np.log(rest) + x * np.log((1 - w) / rest)
-    return p, weight * np.exp(log_density + betaln(a, b) - betaln(a, b + x))
 
 
 def _each_pair(function: Callable, x: ArrayLike, y: ArrayLike) -> np.ndarray:

@@ -16,7 +16,7 @@ from journeylib.estimates import Check
 from journeylib.models import bgnbd
 from journeylib.models.cells import count_cells, numbers, refuse
 from journeylib.models.likelihood import Gate, LikelihoodResults, climb, maximise
-from journeylib.models.quadrature import discount_rule
+from journeylib.models.quadrature import Discount
 
 DRAW_ORDER = 16  # points over p for parameter draws: right to 1e-6 where that is far below their scatter
 LIKE_RATES = "All customers seem to buy at the same rate: there are no differences to learn from."
@@ -173,28 +173,20 @@ class BGNBDResults(LikelihoodResults):
         `discount_rate` is continuous, per unit of time; with ``discounting="periodic"`` it is the rate of one
         unit, and a purchase in the k-th unit from now counts (1 + rate) ** -k.
         """
-        return self.dert_draws(
-            self.params.to_numpy()[None], x, t_x, T, discount_rate, horizon, discounting, bgnbd.ORDER
-        )[0][()]
+        discount = Discount(discount_rate, horizon, discounting)
+        return self.dert_draws(self.params.to_numpy()[None], x, t_x, T, discount, bgnbd.ORDER)[0][()]
 
     def dert_draws(
-        self,
-        draws: np.ndarray,
-        x: ArrayLike,
-        t_x: ArrayLike,
-        T: ArrayLike,
-        discount_rate: float,
-        horizon: float = np.inf,
-        discounting: str = "continuous",
-        order: int = DRAW_ORDER,
+        self, draws: np.ndarray, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, discount: Discount, order: int = DRAW_ORDER
     ) -> np.ndarray:
         """Return `dert` under each of several sets of parameters, one row each (see `draws`)."""
+        self.verdict.require()
         x, t_x, T = np.broadcast_arrays(*_history(x, t_x, T))
         # t_x matters only for being alive, so that the integral is needed for the distinct (x, T) alone.
         pairs, place = np.unique((x + 1j * T).ravel(), return_inverse=True)
         found = np.empty((len(draws), *x.shape))
         youngest = T.min() if T.size else 0.0
-        u, weight = discount_rule(horizon, self.params["alpha"] + youngest, discount_rate, discounting)
+        u, weight = discount.rule(draws[:, 1].min() + youngest)
         for i, params in enumerate(draws):
             flow = bgnbd.alive_flow(params, pairs.real, pairs.imag, u, weight, order)
             found[i] = bgnbd.probability_alive(params, x, t_x, T) * flow[place].reshape(x.shape)

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import secrets
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -119,6 +120,7 @@ def entry(report: Report, made_from: Mapping[str, str], inputs: Iterable[dict]) 
         "question": report.question,
         "notebook": f"notebooks/{report.notebook}.ipynb",
         "parameters": plain(report.settings),
+        "rebuild": shlex.join(["journey", "build", report.ref, "--force", *(f"-p{text}" for text in report.given)]),
         "key": sha256(canonical(made_from)),
         "made_from": dict(made_from),
         "notebook_sha256": made_from["notebook"],

@@ -10,7 +10,7 @@ from pathlib import Path
 from journeylib.errors import DataError, JourneyError, SpecError, UsageError, did_you_mean
 from journeylib.parameters import dataset_inputs, plain, read_toml
 from journeylib.report import manifest
-from journeylib.report.spec import Report, override, read_suites, select
+from journeylib.report.spec import Report, override, placed, read_suites, select
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +34,8 @@ def chosen(root: Path, names: tuple[str, ...], pairs: Mapping[str, str]) -> list
     reports = select(read_suites(root), names)
     if not pairs:
         return reports
-    named = [r for r in reports if set(names) & {r.id, r.ref}]
-    if len(names) != 1 or len(named) != 1:
+    named = [r for r in reports if set(names) & {r.id, r.ref}] or reports
+    if len(named) != 1:
         raise UsageError("-p is for one report", way_out=f"Name one: {', '.join(r.ref for r in reports)}.")
     return [override(r, pairs) if r is named[0] else r for r in reports]
 
@@ -149,7 +149,7 @@ def input_files(root: Path, report: Report) -> list[Path]:
     dataset = getattr(report.settings, "dataset", None)
     if dataset is None:
         return []
-    files = [path for path in dataset_inputs(dataset, root) if path.is_file()]
+    files = [path for path in placed(report.ref, dataset_inputs, dataset, root) if path.is_file()]
     folder = files[0].parent
     for table, spec in read_toml(files[0]).items():
         source = spec.get("source") if isinstance(spec, dict) else None

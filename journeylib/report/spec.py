@@ -53,6 +53,7 @@ class Report:
     settings: object
     timeout: int = 600
     needs: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()  # parameters of the command line, as they were written
 
     @property
     def ref(self) -> str:
@@ -110,7 +111,9 @@ def read_suite(file: Path) -> Suite:
                 )
             reports[report.id] = report
     _defaults_used(defaults, reports, where)
-    return Suite(file.stem, spec.get("title", file.stem), _in_order(reports, where))
+    in_order = _in_order(reports, where)
+    _datasets_named(entries, defaults, where)
+    return Suite(file.stem, spec.get("title", file.stem), in_order)
 
 
 def select(suites: list[Suite], names: tuple[str, ...] = ()) -> list[Report]:
@@ -147,7 +150,7 @@ def override(report: Report, pairs: Mapping[str, str]) -> Report:
     fields = {f.name: f.type for f in dataclasses.fields(report.settings)}
     values = {name: _from_text(text, fields.get(name)) for name, text in pairs.items()}
     settings = validate(report.notebook, plain(report.settings) | values)
-    return dataclasses.replace(report, settings=settings)
+    return dataclasses.replace(report, settings=settings, given=tuple(f"{k}={v}" for k, v in pairs.items()))
 
 
 def _expand(entry: dict, defaults: dict, suite: str, where: str) -> Iterator[Report]:
@@ -160,13 +163,13 @@ def _expand(entry: dict, defaults: dict, suite: str, where: str) -> Iterator[Rep
             raise SpecError(f"{where}: matrix.{name} must be a list with at least one value, not {values!r}")
         if name in own:
             raise SpecError(f"{where}: {name} stands in parameters and in matrix", way_out="Remove one of them.")
-    model = _placed(where, notebook_parameters, notebook)
+    model = placed(where, notebook_parameters, notebook)
     known = {f.name for f in dataclasses.fields(model)}
     common = {name: value for name, value in defaults.get("parameters", {}).items() if name in known}
     title = entry.get("title", notebook.replace("_", " ").capitalize())
     for combination in itertools.product(*matrix.values()):
         cell = dict(zip(matrix, combination, strict=True))
-        settings = _placed(where, validate, notebook, common | own | cell)
+        settings = placed(where, validate, notebook, common | own | cell)
         yield Report(
             suite=suite,
             id=_name("--".join([entry.get("id", notebook), *(f"{k}={_slug(v)}" for k, v in cell.items())]), where),
@@ -210,7 +213,8 @@ def _table(table: object, shape: Mapping[str, type], where: str) -> dict:
         if key not in shape:
             raise SpecError(f'{where}: unknown key "{key}"', way_out=did_you_mean(key, shape))
         if not isinstance(value, shape[key]):
-            raise SpecError(f"{where}: {key} must be {_WORDS[shape[key]]}, not {value!r}")
+            hint = "Write [[report]], in two brackets." if key == "report" else ""
+            raise SpecError(f"{where}: {key} must be {_WORDS[shape[key]]}, not {value!r}", way_out=hint)
     return table
 
 
@@ -225,7 +229,18 @@ def _defaults_used(defaults: dict, reports: Mapping[str, Report], where: str) ->
             )
 
 
-def _placed(where: str, read, *arguments):
+def _datasets_named(entries: list[dict], defaults: dict, where: str) -> None:
+    """Refuse a report that leaves its dataset to the notebook: the page would answer for another company."""
+    for number, entry in enumerate(entries, start=1):
+        stated = {**defaults.get("parameters", {}), **entry.get("parameters", {}), **entry.get("matrix", {})}
+        if "dataset" not in stated and hasattr(notebook_parameters(entry["notebook"]), "dataset"):
+            raise SpecError(
+                f"{where}, report {number} does not say which dataset",
+                way_out='Add it: parameters = { dataset = "<folder in data/>" }.',
+            )
+
+
+def placed(where: str, read, *arguments):
     """Call a reader of parameters; its error says where in the spec it happened."""
     try:
         return read(*arguments)
