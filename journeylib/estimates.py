@@ -4,7 +4,7 @@ Sentences, figures and reports know these and nothing of the models behind them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from journeylib.errors import FitRefusedError
 
@@ -63,6 +63,15 @@ class Verdict:
     def of(cls, checks: Iterable[Check], subject: str = "the fit") -> "Verdict":
         """Judge a set of checks."""
         return cls(subject, tuple(checks))
+
+    @property
+    def named(self) -> tuple[Check, ...]:
+        """The checks with their subject before their name, for a table of several verdicts.
+
+        >>> Verdict.of([Check("customers", True, 2357)], "BG/NBD").named[0].name
+        'BG/NBD: customers'
+        """
+        return tuple(replace(c, name=f"{self.subject}: {c.name}") for c in self.checks)
 
     @property
     def failed(self) -> tuple[Check, ...]:

@@ -100,14 +100,16 @@ def plain(value: object) -> str:
 def column(values: pd.Series) -> list[str]:
     """Write a column of a table; its numbers share their decimals, four significant digits in the middle.
 
-    >>> column(pd.Series([0.242594, 4.413602, 0.792922])), column(pd.Series([1882, 1653.41, 0]))
-    (['0.2426', '4.4136', '0.7929'], ['1,882', '1,653', '0'])
+    >>> column(pd.Series([0.242594, 4.413602, 0.792922])), column(pd.Series([19684, 16870.41, 0]))
+    (['0.2426', '4.4136', '0.7929'], ['19,684', '16,870', '0'])
     """
     if not pd.api.types.is_float_dtype(values.dtype):
         return [plain(value) for value in values]
     sizes = values.dropna().abs()
     middle = float(sizes[sizes > 0].median()) if (sizes > 0).any() else 1.0
-    return ["0" if v == 0 else number(v, 4, like=middle) if math.isfinite(v) else "–" for v in values.to_numpy(float)]
+    decimals = max(3 - math.floor(math.log10(middle)), 0)
+    texts = ["0" if v == 0 else f"{v:,.{decimals}f}" if math.isfinite(v) else "–" for v in values.to_numpy(float)]
+    return [text.replace("-", "\N{MINUS SIGN}") for text in texts]
 
 
 def hide_small_groups(frame: pd.DataFrame, smallest_group: int = SMALLEST_GROUP) -> pd.DataFrame:

@@ -94,7 +94,9 @@ def _(drawing: Drawing, caption: str, smallest_group: int):
 def _(study: Study, caption: str, smallest_group: int):
     window = {"observed_from": study.observed_from.isoformat(), "observed_until": study.observed_until.isoformat()}
     facts = {"title": study.title, "currency": study.currency, **window}
+    free = "count" if study.intake.dataset.zero_amount_orders == "count" else "do not count"
     sentence = "{title}: orders from {observed_from} to {observed_until}, money in {currency}.".format(**facts)
+    sentence += f" Days of free orders {free} as purchases."
     record = {"kind": "data", **facts, "sentence": sentence}
     return {"text/plain": sentence, "text/html": _sentences([sentence], "jl-note"), RECORD: [record]}
 

@@ -83,7 +83,6 @@ class Study:
         counts = self.engine.table(orders.population(self._history(end), self._history(None))).iloc[0]
         roles = {
             "came_back": (f"came back by {end}", "the models learn from them and are tested on them"),
-            "came_back_for_nothing": ("came back, but paid nothing on balance", "counted; their spend is unknown"),
             "bought_once": (f"bought once by {end}", "the models learn from them and are tested on them"),
             "came_later": (f"first purchase after {end}", "valued, but no part of the test"),
             "never_bought": ("no purchase", "only free, returned or refunded orders: not counted"),

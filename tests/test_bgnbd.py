@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.models import bgnbd
-from journeylib.models.quadrature import discount_rule
+from journeylib.models.purchases import DRAW_ORDER
+from journeylib.models.quadrature import Discount
 
 PUBLISHED = (0.243, 4.414, 0.793, 2.426)
 BTYD = (0.2425982, 4.4136842, 0.7929899, 2.4261667)
@@ -41,9 +42,9 @@ def test_predictions_match_the_btyd_walkthrough():
     assert expected_purchases(PUBLISHED, 2, 30.43, 38.86, 39) == pytest.approx(1.226, abs=5e-4)
 
 
-def exact(params, x, t_x, T, horizon):
-    """Eqs. (6), (10) and P(alive) in 60 digits; a 0/0 of eq. (10) is avoided by a nudge in the 25th digit."""
-    with mp.workdps(60):
+def exact(params, x, t_x, T, horizon, digits=60):
+    """Eqs. (6), (10) and P(alive) in many digits; a 0/0 of eq. (10) is avoided by a nudge in the 25th digit."""
+    with mp.workdps(digits):
         r, alpha, a, b, t_x, T, t = map(mp.mpf, (*params, t_x, T, horizon))
         a += mp.mpf(10) ** -25
         front = mp.loggamma(r + x) - mp.loggamma(r) + r * mp.log(alpha)
@@ -78,9 +79,29 @@ def test_formulae_hold_to_nine_digits_under_stress(params, x, t_x, T, horizon):
 
 @pytest.mark.parametrize("params, x, t_x, T, horizon", list(stress())[::3])
 def test_flow_without_discount_adds_up_to_the_expected_purchases(params, x, t_x, T, horizon):
-    u, weight = discount_rule(horizon, params[1] + T, 0.0)
+    u, weight = Discount(0.0, horizon).rule(bgnbd.flow_time(params, x, T))
     got = bgnbd.alive_flow(params, x, T, u, weight)
     assert got == pytest.approx(bgnbd.alive_purchases(params, x, T, horizon), rel=1e-9)
+
+
+@pytest.mark.parametrize("a", [0.01, 1.0, 30.0, 1e4])
+@pytest.mark.parametrize("b", [0.01, 1.0, 100.0, 1e3])
+def test_purchases_to_come_are_right_however_alike_or_unlike_customers_leave(a, b):
+    params = (0.243, 4.414, a, b)
+    for x, T, horizon in [(0, 0.0, 52.0), (0, 39.0, 520.0), (1, 0.0, 520.0), (3, 1.0, 52.0), (30, 39.0, 1.0)]:
+        alive, bought = exact(params, x, T, T, horizon, digits=120)[1:]
+        assert bgnbd.alive_purchases(params, x, T, horizon) == pytest.approx(bought / alive, rel=RELATIVE)
+        u, weight = Discount(0.0, horizon).rule(bgnbd.flow_time(params, x, T))
+        assert bgnbd.alive_flow(params, x, T, u, weight) == pytest.approx(bought / alive, rel=RELATIVE)
+        drawn = bgnbd.alive_flow(params, x, T, u, weight, DRAW_ORDER)
+        assert drawn == pytest.approx(bought / alive, rel=1e-4)
+
+
+def test_three_hundred_purchases_after_any_of_which_most_leave():
+    params = (0.243, 4.414, 1e4, 100.0)  # the flow ends within a three-hundredth of the age
+    alive, bought = exact(params, 300, 39.0, 39.0, 52.0, digits=400)[1:]
+    u, weight = Discount(0.0, 52.0).rule(bgnbd.flow_time(params, 300, 39.0))
+    assert bgnbd.alive_flow(params, 300, 39.0, u, weight) == pytest.approx(bought / alive, rel=RELATIVE)
 
 
 positive = st.floats(0.05, 20)

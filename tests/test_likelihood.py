@@ -61,19 +61,38 @@ def test_level_ridge_is_refused_because_there_is_no_top():
 
 
 def test_endless_slope_is_refused_with_the_meaning_of_its_direction():
-    checks = failed(slope, edges={(1, -1): "b runs off to zero."})
+    checks = failed(slope, edges={(0, -1): "b runs off to zero."})
     assert {check.advice for check in checks.values()} == {"b runs off to zero."}
     assert "farthest log parameter from the scale of the data" in checks
+
+
+def test_two_that_run_off_together_have_words_of_their_own():
+    def both(theta):
+        a, b = theta
+        return -np.exp(a) - np.exp(b), -np.exp(theta)
+
+    words = {(-1, 0): "a runs off.", (0, -1): "b runs off.", (-1, -1): "Both run off."}
+    assert {check.advice for check in failed(both, edges=words).values()} == {"Both run off."}
+
+
+def test_parameter_that_the_data_hardly_hold_is_refused():
+    def broad(theta):
+        a, b = theta
+        return -(a**2) / 8.1 - b**2, np.array([-a / 4.05, -2 * b])  # standard error of a: 2.01
+
+    checks = failed(broad, starts=[(0.1, 0.1), (-0.1, 0.2)])
+    assert set(checks) == {"largest standard error of a log parameter"}
+    assert checks["largest standard error of a log parameter"].value == pytest.approx(2.01, abs=0.01)
 
 
 def test_top_that_is_no_parabola_is_refused_though_it_is_certified():
     def plateau(theta):
         a, b = theta
-        return 0.1 * np.exp(-(a**2)) - b**2, np.array([-0.2 * a * np.exp(-(a**2)), -2 * b])
+        return 0.2 * np.exp(-(a**2)) - b**2, np.array([-0.4 * a * np.exp(-(a**2)), -2 * b])
 
     checks = failed(plateau, starts=[(0.1, 0.1), (-0.1, 0.2)])
     assert set(checks) == {"fall of the log-likelihood over its intervals"}
-    assert checks["fall of the log-likelihood over its intervals"].value == pytest.approx(0.1)
+    assert checks["fall of the log-likelihood over its intervals"].value == pytest.approx(0.2, rel=0.01)
 
 
 def spend_results():

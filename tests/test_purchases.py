@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from customers import cdnow, cells, tell_purchases
+from customers import ORDERS, cdnow, cells, tell_purchases
 from scipy import integrate
 
 from journeylib.checks import holdout_errors
 from journeylib.errors import ContractError, FitRefusedError
 from journeylib.models.purchases import BGNBD
+from journeylib.models.quadrature import Discount
 
 HISTORY = ["x", "t_x", "T"]
 ONE = {"x": [2], "t_x": [30.0], "T": [39.0]}
@@ -134,8 +135,13 @@ def test_continuous_dert_equals_adaptive_quadrature_of_the_expected_purchases(fi
 def test_draws_at_the_estimate_give_the_estimate(fit):
     customers = cdnow()
     history = [customers[name] for name in HISTORY]
-    drawn = fit.dert_draws(fit.params.to_numpy()[None], *history, 0.0027, horizon=52)[0]
-    assert drawn == pytest.approx(fit.dert(*history, 0.0027, horizon=52), rel=1e-6)
+    drawn = fit.dert_draws(fit.params.to_numpy()[None], *history, Discount(0.0027, 52))[0]
+    assert drawn == pytest.approx(fit.dert(*history, 0.0027, horizon=52), rel=1e-4)
+    assert drawn.sum() == pytest.approx(fit.dert(*history, 0.0027, horizon=52).sum(), rel=1e-6)
+
+
+def test_nobody_has_no_purchases_to_come(fit):
+    assert fit.dert([], [], [], 0.0027).shape == (0,)
 
 
 def weeks(**columns):
@@ -145,6 +151,15 @@ def weeks(**columns):
 def story(rates, leave, n=1000):
     rng = np.random.default_rng(3)
     return tell_purchases(rates(rng, n), leave(rng, n), 39, rng)
+
+
+def cdnow_until(end):
+    """CDNOW as it was known at the end of its second month: histories of the customers of the first two."""
+    days = pd.read_csv(ORDERS, dtype={"customer_id": str}, parse_dates=["ordered_on"])
+    days = days[days["ordered_on"] <= end][["customer_id", "ordered_on"]].drop_duplicates()
+    ages = days.groupby("customer_id")["ordered_on"].agg(["min", "max", "size"])
+    t_x, T = (ages["max"] - ages["min"]).dt.days / 7, (pd.Timestamp(end) - ages["min"]).dt.days / 7
+    return pd.DataFrame({"x": ages["size"] - 1, "t_x": t_x, "T": T})
 
 
 def mixed(rng, n):
@@ -172,6 +187,10 @@ REFUSED = {
         lambda: story(mixed, lambda rng, n: np.ones(n)),
         "Everybody seems to leave after the first repeat purchase",
     ),
+    "everybody leaves at once or never": (
+        lambda: cdnow_until("1997-02-28"),
+        "Customers seem to leave at their first repeat purchase or never",
+    ),
     "one rate for all": (
         lambda: story(lambda rng, n: np.full(n, 0.2), lambda rng, n: rng.beta(1, 2.5, n)),
         "All customers seem to buy at the same rate",
@@ -188,7 +207,7 @@ NUMBERS = [
     lambda fit: fit.probability_alive(1, 1, 2),
     lambda fit: fit.pmf(0, 52),
     lambda fit: fit.dert(1, 1, 2, 0.01),
-    lambda fit: fit.dert_draws(np.ones((1, 4)), 1, 1, 2, 0.01),
+    lambda fit: fit.dert_draws(np.ones((1, 4)), 1, 1, 2, Discount(0.01)),
     lambda fit: fit.draws(1, np.random.default_rng(0)),
 ]
 
@@ -202,6 +221,43 @@ def test_data_without_an_answer_are_refused_by_name_and_give_no_number(make, rea
             ask(refused)
         assert reason in str(error.value)
         assert error.value.way_out
+
+
+def test_evidence_of_leaving_is_no_evidence_of_how_often():
+    found = BGNBD().fit(cdnow_until("1997-02-28"))
+    checks = {check.name: check for check in found.checks}
+    assert checks["evidence that customers leave (likelihood ratio)"].value == pytest.approx(9.106, abs=0.01)
+    with pytest.raises(FitRefusedError) as error:
+        found.summary()
+    assert "nobody seems to leave" not in str(error.value)
+
+
+def test_customers_who_leave_alike_are_forecast_as_they_leave():
+    # Beta(20, 80) for all: a fit once gave its draws no purchases, or purchases without end.
+    rng = np.random.default_rng(0)
+    rates, leave = rng.gamma(0.8, 1 / 4, 2000), rng.beta(20, 80, 2000)
+    known, whole = (tell_purchases(rates, leave, w, np.random.default_rng(5), arrival=1e-9) for w in (78, 130))
+    fit = BGNBD().fit(known)
+    history = [known[name] for name in HISTORY]
+    came, expected = (whole["x"] - known["x"]).sum(), fit.expected_purchases(52, *history).sum()
+    assert fit.params["a"] > 20
+    assert expected == pytest.approx(came, rel=0.1)
+    totals = fit.dert_draws(fit.draws(40, rng), *history, Discount(0.0, 52)).sum(axis=1)
+    assert totals.mean() == pytest.approx(expected, rel=0.05)
+    assert totals.std() < 0.1 * expected
+
+
+@pytest.mark.parametrize("seed", [1023, 1031, 1056])
+def test_few_customers_give_a_sane_interval_or_none(seed):
+    rng = np.random.default_rng(seed)
+    known = tell_purchases(rng.gamma(0.243, 1 / 4.414, 150), rng.beta(0.793, 2.426, 150), 39, rng)
+    history, fit = [known[name] for name in HISTORY], BGNBD().fit(known)
+    if fit.converged:
+        totals = fit.dert_draws(fit.draws(200, rng), *history, Discount(0.0, 52)).sum(axis=1)
+        expected = fit.expected_purchases(52, *history).sum()
+        assert expected / 3 < totals.min() < totals.max() < expected * 3
+    else:
+        assert "largest standard error of a log parameter" in str(fit.verdict)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,9 @@ def test_matrix_gives_a_report_for_each_value_named_after_it(suite):
 
 
 def test_own_parameters_win_over_the_suites_defaults(suite):
-    text = "[defaults.parameters]\ndataset = 'cdnow'\nseed = 1\nhorizon_weeks = 4\n" + REPORT + "parameters = {seed = 2}"
+    text = (
+        "[defaults.parameters]\ndataset = 'cdnow'\nseed = 1\nhorizon_weeks = 4\n" + REPORT + "parameters = {seed = 2}"
+    )
     settings = suite(text).reports[0].settings
     assert (settings.seed, settings.horizon_weeks) == (2, 4)
 

@@ -152,9 +152,14 @@ def test_rows_that_say_nothing_about_repeat_spend_are_refused(row, text):
         GammaGamma().fit(pd.DataFrame({"x": [1, 1], "mean_spend": [9.0, 9.0], **row}))
 
 
-def test_expected_spend_refuses_buyers_without_an_amount(fit):
-    with pytest.raises(ContractError, match="mean_spend is no positive amount in 1 of 2 rows"):
-        fit.expected_spend([0, 1], [np.nan, np.nan])
+def test_buyer_whose_spend_is_missing_gets_the_population_mean(fit):
+    assert fit.expected_spend([0, 3], [np.nan, np.nan]).tolist() == [fit.population_mean] * 2
+
+
+@pytest.mark.parametrize("amount", [0.0, -5.0, np.inf])
+def test_expected_spend_refuses_buyers_without_a_positive_amount(fit, amount):
+    with pytest.raises(ContractError, match="mean_spend is no positive amount in 1 of 2 rows .* Leave it missing"):
+        fit.expected_spend([0, 1], [np.nan, amount])
     with pytest.raises(ContractError, match="x is not a count in 1 of 1 rows"):
         fit.expected_spend(-1, 9.0)
 

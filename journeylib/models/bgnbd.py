@@ -128,6 +128,20 @@ def alive_flow(
     return _each_pair(integral, x, alpha + np.asarray(T, float))
 
 
+def flow_time(params: Sequence[float], x: ArrayLike, T: ArrayLike) -> float:
+    """Return the time within which the flow of the fastest history changes: for the time grid of `alive_flow`.
+
+    A purchase rate falls with the age, and with the purchases after which a customer may leave.
+
+    >>> flow_time((0.5, 4.0, 0.8, 2.5), x=[0, 3], T=[39.0, 6.0])
+    10.0
+    """
+    r, alpha, a, b = params
+    x, T = np.asarray(x, float), np.asarray(T, float)
+    leaving = a / (a + b + x) * (r + x + 1)
+    return float(np.min((alpha + T) / np.maximum(leaving, 1.0)))
+
+
 def pmf(params: Sequence[float], n: ArrayLike, horizon: ArrayLike) -> np.ndarray:
     """Return the probability that a new customer makes `n` repeat purchases within `horizon`, eq. (8).
 

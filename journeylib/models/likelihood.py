@@ -27,7 +27,7 @@ class Gate:
 
     distance: float = 1e-4  # from the top of the likelihood, in standard errors
     condition: float = 1e8  # of the Hessian: steepest against flattest direction
-    std_error: float = 10.0  # of a log parameter
+    std_error: float = 2.0  # of a log parameter; its interval then reaches a factor 50 to either side
     edge: float = 12.0  # distance of a log parameter from the data's own scale
     fall: float = 0.5  # of the log-likelihood at the ends of its 95 % intervals; a parabola falls by 1.92
     agree_llf: float = 1e-4  # between starting points
@@ -105,12 +105,13 @@ def maximise(
     starts: Sequence[np.ndarray],
     centre: np.ndarray,
     gate: Gate,
-    edges: Mapping[tuple[int, int], str] | None = None,
+    edges: Mapping[tuple[int, ...], str] | None = None,
 ) -> tuple[Optimum, tuple[Check, ...]]:
     """Climb from every start and return the highest top with the checks that certify it.
 
     `centre` is the scale that the data themselves set for each log parameter; `edges` says in words what it
-    means when parameter i runs off to one side: (i, -1) towards zero, (i, 1) towards infinity.
+    means when some run off: for each parameter -1 towards zero, 1 towards infinity, 0 not at all. If all
+    that run off together have no words of their own, those of the farthest count.
 
     >>> starts = np.array([[3.0], [-3.0]])
     >>> top, checks = maximise(lambda t: (-float(t @ t), -2 * t), starts, np.zeros(1), Gate())
@@ -129,14 +130,16 @@ def _certify(
     ends: Sequence[Optimum],
     centre: np.ndarray,
     gate: Gate,
-    edges: Mapping[tuple[int, int], str],
+    edges: Mapping[tuple[int, ...], str],
 ) -> tuple[Check, ...]:
     """Return the checks that a top must pass: inside, steep on all sides, reached, and the same from every start."""
     away = best.theta - centre
-    i = int(np.argmax(np.abs(away)))
-    far = abs(away[i]) > gate.edge / 3  # far enough to name the parameter that the likelihood does not hold
-    why = edges.get((i, int(np.sign(away[i]))), FLAT) if far else FLAT
-    inside = _below("farthest log parameter from the scale of the data", abs(away[i]) + 1e-3, gate.edge, why)
+    farthest = np.abs(away).max()
+    # A third of the way is far enough to name the parameters that the likelihood does not hold.
+    ran = np.where(np.abs(away) > gate.edge / 3, np.sign(away), 0).astype(int)
+    alone = np.where(np.abs(away) == farthest, ran, 0)
+    why = edges.get(tuple(ran.tolist())) or edges.get(tuple(alone.tolist()), FLAT)
+    inside = _below("farthest log parameter from the scale of the data", farthest + 1e-3, gate.edge, why)
     box = centre - gate.edge, centre + gate.edge
     return inside, _check_starts(best, ends, gate, why), *_check_top(log_likelihood, best, box, gate, why)
 

@@ -21,7 +21,7 @@ from journeylib.models.likelihood import Gate, LikelihoodResults, Optimum, maxim
 CORRELATION_LIMIT = 0.3  # beyond it, value as spend times purchases is misleading
 DEPENDENT = "Spend depends on frequency: value groups of similar frequency apart, and distrust the total."
 ALIKE = "Spend hardly differs between customers, or hardly within them: use the plain mean of spend."
-EDGES = {(i, side): ALIKE for i in range(3) for side in (-1, 1)}
+EDGES = {tuple(ran): ALIKE for ran in [*np.eye(3, dtype=int).tolist(), *(-np.eye(3, dtype=int)).tolist()]}
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,15 @@ class GammaGammaResults(LikelihoodResults):
     def expected_spend(self, x: ArrayLike, mean_spend: ArrayLike) -> np.ndarray:
         """Return the spend per purchase expected from customers with mean spend `mean_spend` over x repeat purchases.
 
-        With x = 0 it is the population mean, whatever `mean_spend` is (it may be missing).
+        With x = 0, or with `mean_spend` missing because what they paid cannot be used, it is the population mean.
         """
         x, z = np.broadcast_arrays(np.asarray(x, float), np.asarray(mean_spend, float))
         values = {"x": x.ravel(), "mean_spend": z.ravel()}
         refuse(~((values["x"] >= 0) & (values["x"] % 1 == 0)), "x is not a count", values, "Whole numbers from 0 up.")
-        unknown = (values["x"] > 0) & ~((values["mean_spend"] > 0) & np.isfinite(values["mean_spend"]))
-        refuse(unknown, "mean_spend is no positive amount", values, "Repeat buyers need their mean repeat spend.")
-        return expected_spend(self.params.to_numpy(), x, np.where(x > 0, z, 0.0))[()]
+        amount = (values["mean_spend"] > 0) & (values["mean_spend"] < np.inf)
+        wrong = (values["x"] > 0) & ~amount & ~np.isnan(values["mean_spend"])
+        refuse(wrong, "mean_spend is no positive amount", values, "Leave it missing where it cannot be used.")
+        return expected_spend(self.params.to_numpy(), x, z)[()]
 
 
 def log_likelihood(params: Sequence[float], x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,11 +120,14 @@ def log_likelihood(params: Sequence[float], x: np.ndarray, z: np.ndarray) -> tup
 def expected_spend(params: Sequence[float], x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """Return the conditional mean of spend, eq. (5): p (v + x z) / (p x + q - 1), for q > 1.
 
+    Purchases whose spend is missing say nothing: x counts as 0 then.
+
     >>> expected_spend((6.25, 3.74, 15.44), np.array([0, 2]), np.array([0.0, 22.69])).round(2)
     array([35.22, 24.94])
     """
     p, q, v = params
-    return p * (v + x * z) / (p * x + q - 1)
+    known = np.where(np.isnan(z), 0.0, x)
+    return p * (v + known * np.where(known > 0, z, 0.0)) / (p * known + q - 1)
 
 
 def spend_frequency_correlation(spend: pd.DataFrame, limit: float = CORRELATION_LIMIT) -> Check:

@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from journeylib.errors import ContractError
+from journeylib.errors import ContractError, FitRefusedError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models import spend as gamma_gamma
 from journeylib.models.cells import counts, numbers
 from journeylib.models.purchases import BGNBDResults
+from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGammaResults
 
 WEEKS_PER_YEAR = 365.25 / 7
-PERIODS = {365.25: "days", WEEKS_PER_YEAR: "weeks"}
+PERIODS = {365: "days", 52: "weeks", 12: "months"}  # by how many make a year, rounded
 NOTE = "The interval carries the uncertainty of the parameters, not the luck of single purchases."
 
 
@@ -30,7 +31,8 @@ class LifetimeValueResults:
 
     ``cells`` is the table that was handed in, with ``probability_alive``, ``expected_purchases`` and
     ``revenue`` within the horizon, ``expected_spend`` per purchase, and ``value``, the discounted margin, with
-    its interval ``lower, upper``. Customers with x = 0 carry the mean spend of all; flag them in rankings.
+    its interval ``lower, upper``. Customers with x = 0, or without usable spend, carry the mean spend of all;
+    flag them in rankings.
     """
 
     cells: pd.DataFrame = field(repr=False)
@@ -42,7 +44,7 @@ class LifetimeValueResults:
     def top_tenth(self) -> Estimate:
         """The share of all value that the most valuable tenth of the customers carries."""
         best = self.by_tenth().iloc[0]
-        name = "Share of this value that the most valuable tenth of the customers carries"
+        name = "Share of that margin that the most valuable tenth of the customers carries"
         return replace(self._share, name=name, value=best["share"], lower=best["lower"], upper=best["upper"])
 
     def share_of(self, members: ArrayLike, name: str) -> Estimate:
@@ -61,7 +63,9 @@ class LifetimeValueResults:
         """Return the share of all value that each tenth of the customers carries, the most valuable first.
 
         Columns ``tenth`` (1 to 10), ``customers``, ``share`` and its interval ``lower, upper``. Who belongs to
-        which tenth is taken from the estimate, also for the interval.
+        which tenth is taken from the estimate, also for the interval. Customers of one cell count with their
+        mean: the finer cells separate spend, the closer the first tenth comes, from below, to that of single
+        customers.
         """
         value, n = self.cells["value"].to_numpy(), counts(self.cells)
         order = np.argsort(-value, kind="stable")
@@ -81,7 +85,7 @@ class LifetimeValueResults:
         """Return the mean value per customer by purchases so far and time since the last one.
 
         `most` purchases and more are one group; `since` are the limits between the groups of time. Columns
-        ``repeat_purchases`` and ``since`` (labels, in order), ``customers`` and ``value``.
+        ``repeat_purchases`` and ``weeks_since_last`` (labels, in order), ``customers`` and ``value``.
         """
         x, quiet = self.cells["x"].to_numpy(), (self.cells["T"] - self.cells["t_x"]).to_numpy()
         n = counts(self.cells)
@@ -92,7 +96,7 @@ class LifetimeValueResults:
         return pd.DataFrame(
             {
                 "repeat_purchases": [f"{k:g}+" if k == most else f"{k:g}" for k in table["x"]],
-                "since": pd.Categorical([spans[k] for k in table["late"]], spans, ordered=True),
+                "weeks_since_last": pd.Categorical([spans[k] for k in table["late"]], spans, ordered=True),
                 "customers": table["customers"],
                 "value": table["value"] / table["customers"],
             }
@@ -107,38 +111,41 @@ def lifetime_value(
     horizon: float,
     annual_discount_rate: float,
     margin_share: float,
+    currency: str,
     discounting: str = "continuous",
     periods_per_year: float = WEEKS_PER_YEAR,
     draws: int = 200,
     seed: int = 0,
     level: float = LEVEL,
-    currency: str = "USD",
 ) -> LifetimeValueResults:
     """Return what each customer, and all of them, will bring within `horizon`.
 
     purchases, spend : fitted models; raises FitRefusedError if one is refused
-    cells : ``x, t_x, T``, ``mean_spend`` (of repeat purchases, the mean over the cell's customers; any value
-        where x = 0) and, where given, ``customers``. Expected spend is linear in mean spend: nothing is lost.
+    cells : ``x, t_x, T``, ``mean_spend`` (of repeat purchases, the mean over the cell's customers) and, where
+        given, ``customers``. Expected spend is linear in mean spend: nothing is lost. Where x = 0 any
+        ``mean_spend`` will do. Where it is missing although x > 0 (refunds left nothing, orders were free) the
+        customers are valued at the mean spend of all, as those with x = 0 are.
     horizon, periods_per_year : in the unit of ``T``; weeks unless told otherwise
     annual_discount_rate : effective, 0 or more; one period is discounted by ln(1 + rate) / periods_per_year
-    discounting : ``continuous``, as money arrives, or ``periodic``, at the end of each period
     margin_share : share of revenue that is margin, above 0 and up to 1
+    currency : of ``mean_spend``, as "USD"
+    discounting : ``continuous``, as money arrives, or ``periodic``, at the end of each period
     draws, seed, level : parameter draws behind the intervals
 
     >>> import journeylib as jl
     >>> study = jl.open_study("cdnow")
     >>> fits = jl.BGNBD().fit(study.purchase_cells()), jl.GammaGamma().fit(study.spend_cells())
-    >>> value = lifetime_value(*fits, study.holdout_cells(), horizon=52, annual_discount_rate=0.15, margin_share=0.3)
-    >>> round(value.mean.value, 2)
+    >>> settings = {"horizon": 52, "annual_discount_rate": 0.15, "margin_share": 0.3, "currency": "USD"}
+    >>> round(lifetime_value(*fits, study.holdout_cells(), **settings).mean.value, 2)
     8.59
     """
     _refuse_settings(horizon, annual_discount_rate, margin_share, periods_per_year, draws, level)
     history, z, n = _read(cells)
     continuous = np.log1p(annual_discount_rate) / periods_per_year
-    money = (continuous if discounting == "continuous" else np.expm1(continuous), horizon, discounting)
+    discount = Discount(continuous if discounting == "continuous" else np.expm1(continuous), horizon, discounting)
     expected, amount = purchases.expected_purchases(horizon, *history), spend.expected_spend(history[0], z)
-    value = margin_share * amount * purchases.dert(*history, *money)
-    drawn = margin_share * _draw_revenue(purchases, spend, history, z, money, draws, seed)
+    value = margin_share * amount * purchases.dert(*history, discount.rate, horizon, discounting)
+    drawn = margin_share * _draw_revenue(purchases, spend, history, z, discount, draws, seed)
     lower, upper = _interval(drawn, level)
     table = cells.assign(
         probability_alive=purchases.probability_alive(*history),
@@ -151,11 +158,13 @@ def lifetime_value(
     )
     ends = np.array([(value * n).sum(), *_interval((drawn * n).sum(axis=1), level)])
     method = f"{purchases.subject} x {spend.subject}, {draws} parameter draws"
-    when = f"over the next {horizon:g} {PERIODS.get(periods_per_year, 'periods')}"
+    when = f"over the next {horizon:g} {PERIODS.get(round(periods_per_year), 'periods')}"
     about = {"level": level, "n": int(n.sum()), "method": method, "horizon": when}
-    total = Estimate("Lifetime value of all customers", *ends.tolist(), unit=currency, note=NOTE, **about)
+    note = f"That is {100 * margin_share:g} % of revenue, discounted at {100 * annual_discount_rate:g} % a year. {NOTE}"
+    name = "Margin expected from all customers' repeat purchases"
+    total = Estimate(name, *ends.tolist(), unit=currency, note=note, **about)
     per_customer = (ends / n.sum()).tolist()
-    mean = Estimate("Average lifetime value", *per_customer, unit=f"{currency} per customer", **about)
+    mean = Estimate("Margin expected per customer, on average", *per_customer, unit=f"{currency} per customer", **about)
     return LifetimeValueResults(table, total, mean, drawn)
 
 
@@ -164,28 +173,35 @@ def _draw_revenue(
     spend: GammaGammaResults,
     history: tuple[np.ndarray, ...],
     z: np.ndarray,
-    money: tuple[float, float, str],
+    discount: Discount,
     draws: int,
     seed: int,
 ) -> np.ndarray:
     """Return the discounted revenue of each cell under parameters as uncertain as the fits; one row a draw."""
     rng = np.random.default_rng(seed)
-    drawn = purchases.dert_draws(purchases.draws(draws, rng), *history, *money)
+    drawn = purchases.dert_draws(purchases.draws(draws, rng), *history, discount)
     for row, params in zip(drawn, spend.draws(draws, rng), strict=True):
         row *= gamma_gamma.expected_spend(params, history[0], z)
+    total = drawn.sum(axis=1)
+    wrong = ~((total > 0) & np.isfinite(total))
+    if wrong.any():
+        raise FitRefusedError(
+            f"total value is no positive amount under {int(wrong.sum())} of {draws} parameter draws",
+            first=f"draw {int(np.argmax(wrong))}",
+            way_out="The fits are too uncertain for an interval: more customers or a longer time may settle them.",
+        )
     return drawn
 
 
 def _read(cells: pd.DataFrame) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
-    """Return the histories, mean spend (0 where there is none) and customers of the cells."""
+    """Return the histories, mean spend (missing where there is none to use) and customers of the cells."""
     history = tuple(numbers(cells, ["x", "t_x", "T"]).values())
     n = counts(cells)
     if not n.size:
         raise ContractError("there are no customers to value", way_out="Hand in at least one cell.")
-    repeat = history[0] > 0
-    known = numbers(cells.loc[repeat], ["mean_spend"])["mean_spend"]
-    z = np.zeros(n.size)
-    z[repeat] = known
+    z = np.full(n.size, np.nan)
+    known = (history[0] > 0) & cells.get("mean_spend", pd.Series(0.0, cells.index)).notna().to_numpy()
+    z[known] = numbers(cells.loc[known], ["mean_spend"])["mean_spend"]
     return history, z, n
 
 

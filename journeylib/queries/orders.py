@@ -89,8 +89,7 @@ def population(histories: str, histories_now: str) -> str:
     """
     return f"""
 select
-  (select count(*) from {histories} where {_SPENDS}) as came_back,
-  (select count(*) from {histories} where x > 0 and not ({_SPENDS})) as came_back_for_nothing,
+  (select count(*) from {histories} where x > 0) as came_back,
   (select count(*) from {histories} where x = 0) as bought_once,
   (select count(*) from {histories_now}) - (select count(*) from {histories}) as came_later,
   (select count(distinct customer_id) from orders) - (select count(*) from {histories_now}) as never_bought"""

@@ -12,8 +12,10 @@ HOSTILE = "<script>ran.push(1)</script><img src=x onerror=ran.push(2)>"
 
 
 def copy_project(target: Path) -> Path:
-    for room in ("notebooks", "data/cdnow", "reports", "requirements"):
-        shutil.copytree(ROOT / room, target / room, ignore=shutil.ignore_patterns("site", ".*", "*.png"))
+    for room in ("notebooks", "data/cdnow", "data/cdnow_full", "requirements"):
+        shutil.copytree(ROOT / room, target / room, ignore=shutil.ignore_patterns(".*"))
+    (target / "reports").mkdir()
+    shutil.copy(ROOT / "reports/cdnow.toml", target / "reports")
     return target
 
 
@@ -51,7 +53,7 @@ def test_script_planted_in_the_data_never_runs(open_page, tmp_path):
     dataset.write_text(dataset.read_text().replace('"CDNOW, 1/10 sample"', f"'{HOSTILE}'"))
     rows = orders.read_text().replace("00004,", f"{HOSTILE},") + f"{HOSTILE},1,{HOSTILE},1,{HOSTILE}\n"
     orders.write_text(rows)
-    built = journey(root, "build")
+    built = journey(root, "build", "cdnow/lifetime_value")
     assert built.returncode == 0, built.stderr
     assert entries(root)["lifetime_value"]["status"] == "built"
     for name in ("index.html", "cdnow/lifetime_value.html"):
