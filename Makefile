@@ -16,7 +16,7 @@ install_lock = $(BIN)/python -m pip install --quiet --require-hashes -r $(1)
 install_self = $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help install reports test lab audit bench findings picture lock clean browser
+.PHONY: help install reports test lab audit bench findings codebook picture lock clean browser
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | column -t -s "$$(printf '\t')"
@@ -60,6 +60,10 @@ findings: .venv/dev.done ## run the notebooks and keep the outputs of their find
 	@cd notebooks && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False $$n; done
 	@$(BIN)/nbstripout --keep-count --keep-id --extra-keys 'metadata.language_info.version' notebooks/*.ipynb
+
+codebook: install ## write the dictionary of the tables in data/README.md again
+	@$(BIN)/python -c 'from pathlib import Path; from journeylib.contract import write_dictionary; \
+	  write_dictionary(Path("data/README.md"))'
 
 picture: reports browser ## take the README's picture of a report again
 	@$(BIN)/python tests/site/take_picture.py
