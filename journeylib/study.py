@@ -93,6 +93,13 @@ class Study:
                     f'not answerable with this data: no table "{table}"',
                     way_out=f"Add [{table}] with its source to {where}: {contract.help}",
                 )
+            used = self.ledger.rows.set_index("table")["rows_used"]
+            if used.get(table) == 0:
+                raise NotAnswerableError(
+                    f'not answerable with this data: no row of "{table}" lies between the first and last day of'
+                    f" observation, {self.observed_from} and {self.observed_until}",
+                    way_out="Choose another window.",
+                )
             if not self.intake.has(table, column):
                 raise NotAnswerableError(
                     f'not answerable with this data: {table} has no "{column}", {contract.column(column).help}',

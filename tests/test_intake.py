@@ -4,8 +4,10 @@ import datetime as dt
 import random
 from decimal import Decimal
 
+import datasets
 import pandas as pd
 import pytest
+from datasets import reasons, used
 
 from journeylib.contract import TABLES, Column, Table
 from journeylib.engine import open_engine
@@ -15,12 +17,6 @@ from journeylib.intake.parts import file_of
 
 HEADER = "customer_id,ordered_at,revenue\n"
 GOOD = "".join(f"c{i},2024-01-{i % 28 + 1:02d},{i}.50\n" for i in range(100))
-BASE = {
-    "title": "Shop",
-    "currency": "EUR",
-    "observed_from": dt.date(2024, 1, 1),
-    "observed_until": dt.date(2024, 12, 31),
-}
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +37,7 @@ def door(engine, tmp_path):
 
 
 def write_toml(folder, orders: dict, **settings):
-    lines = [f"{k} = {toml(v)}" for k, v in {**BASE, **settings}.items() if v is not None]
-    lines += ["[orders]", *(f"{k} = {toml(v)}" for k, v in orders.items())]
-    (folder / "dataset.toml").write_text("\n".join(lines), encoding="utf-8")
-    return folder / "dataset.toml"
-
-
-def toml(value) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
-    return "'" + value + "'" if isinstance(value, str) else str(value)
-
-
-def used(engine, column: str) -> list:
-    return engine.table(f"select cast({column} as varchar) as v from orders order by source_row")["v"].tolist()
-
-
-def reasons(found) -> dict:
-    return {(r.column, r.reason): (r.rows, r.line, r.text) for r in found.quarantine.itertuples()}
+    return datasets.write_toml(folder, {"orders": orders}, **settings)
 
 
 def test_ids_stay_text_and_apart(engine, door):

@@ -137,7 +137,10 @@ def _customers_of_orders() -> str:
 
 
 def _stop_when_unusable(dataset: Dataset, source: TableSource, ledger: Ledger, refused: pd.DataFrame) -> None:
-    """Raise DataError when a table has too many faulty rows, or none that can be used."""
+    """Raise DataError when a table has too many faulty rows, or none that can be used.
+
+    A table that is not required may lie outside the window as a whole: a study that needs it will say so.
+    """
     _, rows_in, rows_used, _ = next(ledger.rows.itertuples(index=False, name=None))
     faults = refused[refused["is_fault"]].sort_values("rows", ascending=False, kind="stable")
     faulty = int(faults["rows"].sum())
@@ -145,7 +148,7 @@ def _stop_when_unusable(dataset: Dataset, source: TableSource, ledger: Ledger, r
         share, limit = faulty / rows_in, dataset.max_quarantined_share
         what = f"{faulty:,} of {rows_in:,} rows ({share:.1%}) are faulty, the limit is {limit:.1%}"
         worst = faults.iloc[0]
-    elif rows_used == 0:
+    elif rows_used == 0 and (faulty or contract_table(source.name).required):
         what = f"none of the {rows_in:,} rows can be used"
         worst = refused.sort_values("rows", ascending=False, kind="stable").iloc[0]
     else:

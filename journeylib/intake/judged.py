@@ -133,7 +133,7 @@ class Judged:
         late = [column for column in self.columns if column.known_from == column.name]
         if not late:
             return
-        counts = ", ".join(f"count_if({identifier(later(c))}) as {identifier(c.name)}" for c in late)
+        counts = ", ".join(f"count(case when {identifier(later(c))} then 1 end) as {identifier(c.name)}" for c in late)
         found = self.engine.table(f"select {counts} from {identifier(f'{self.table.name}_typed')} where rule = 0")
         after = [f"{name} {rows:,}" for name, rows in found.iloc[0].items() if rows]
         if after:

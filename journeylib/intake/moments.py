@@ -25,7 +25,7 @@ def business_day(text: str, date_format: str | None, time_zone: str | None) -> s
         return f"cast(try_strptime({text}, {literal(date_format)}) as date)"
     cases = f"when {matches(text, DAY)} then try_cast({text} as date)"
     if time_zone:
-        local = f"timezone({literal(time_zone)}, try_cast({text} as timestamptz))"
+        local = f"timezone({literal(time_zone)}, {_aware(text)})"
         cases += f" when {matches(text, DAY + TIME)} then cast(try_cast({text} as timestamp) as date)"
         cases += f" when {matches(text, DAY + TIME + OFFSET)} then cast({local} as date)"
     return f"case {cases} end"
@@ -46,14 +46,18 @@ def instant(text: str, date_format: str | None, time_zone: str | None) -> str:
     cases = f"when {matches(text, DAY)} then {_utc(f'try_cast({text} as timestamp)', time_zone or 'UTC')}"
     if time_zone:
         cases += f" when {matches(text, DAY + TIME)} then {_utc(f'try_cast({text} as timestamp)', time_zone)}"
-        aware = f"timezone('UTC', try_cast({text} as timestamptz))"
-        cases += f" when {matches(text, DAY + TIME + OFFSET)} then {aware}"
+        cases += f" when {matches(text, DAY + TIME + OFFSET)} then timezone('UTC', {_aware(text)})"
     return f"case {cases} end"
 
 
 def matches(text: str, pattern: str) -> str:
     """Return the SQL that is true when the whole text is of a pattern."""
     return f"regexp_full_match({text}, {literal(pattern)})"
+
+
+def _aware(text: str) -> str:
+    # The engine takes no blank before an offset.
+    return f"try_cast(regexp_replace({text}, ' ([Z+-])', '\\1') as timestamptz)"
 
 
 def _since_1970(text: str, date_format: str) -> str:
