@@ -1,6 +1,7 @@
 """What may stand in a ``dataset.toml``: every key, what it takes, and how it refuses all else."""
 
 import datetime as dt
+import functools
 import re
 import unicodedata
 import zoneinfo
@@ -116,7 +117,12 @@ def _is_day(value: object) -> bool:
 
 
 def _is_zone(value: object) -> bool:
-    return isinstance(value, str) and value in zoneinfo.available_timezones()
+    return isinstance(value, str) and value in _zones()
+
+
+@functools.cache
+def _zones() -> set[str]:
+    return zoneinfo.available_timezones()
 
 
 def _is_mark(value: object) -> bool:

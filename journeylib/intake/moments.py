@@ -6,8 +6,9 @@ the time the clock then shows, in the hour that it repeats as the second of the 
 
 from journeylib.engine import literal
 
-DAY = r"\d{4}-\d\d-\d\d"
-TIME = r"[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
+# The engine would take the year 0 and the hour 24.
+DAY = r"([1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d"
+TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
 # Units since 1970, UTC: digits that reach the year 5000, microseconds in one.
 EPOCHS = {"epoch_s": (11, 1_000_000), "epoch_ms": (14, 1_000), "epoch_us": (17, 1)}
