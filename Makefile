@@ -72,9 +72,9 @@ lock: ## resolve the dependencies again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --group build pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-	  --group build --extra lab --extra test -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	  --group build --extra lab --extra postgres --extra test -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
-	  --group build --extra lab --extra test -c requirements/run.txt pyproject.toml -o requirements/constraints.txt
+	  --group build --extra lab --extra postgres --extra test -c requirements/run.txt pyproject.toml -o requirements/constraints.txt
 
 clean: ## remove everything that was generated
 	rm -rf .venv .work reports/site reports/.runs reports/.work
