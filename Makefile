@@ -16,7 +16,7 @@ install_lock = $(BIN)/python -m pip install --quiet --require-hashes -r $(1)
 install_self = $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help install reports test lab audit bench findings picture lock clean browser
+.PHONY: help install reports test lab audit bench findings codebook picture lock clean browser
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | column -t -s "$$(printf '\t')"
@@ -61,6 +61,10 @@ findings: .venv/dev.done ## run the notebooks and keep the outputs of their find
 	  --ExecutePreprocessor.record_timing=False $$n; done
 	@$(BIN)/nbstripout --keep-count --keep-id --extra-keys 'metadata.language_info.version' notebooks/*.ipynb
 
+codebook: install ## write the dictionary of the tables in data/README.md again
+	@$(BIN)/python -c 'from pathlib import Path; from journeylib.contract import write_dictionary; \
+	  write_dictionary(Path("data/README.md"))'
+
 picture: reports browser ## take the README's picture of a report again
 	@$(BIN)/python tests/site/take_picture.py
 
@@ -68,9 +72,9 @@ lock: ## resolve the dependencies again (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	  --group build pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
-	  --group build --extra lab --extra test -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	  --group build --extra lab --extra postgres --extra test -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
-	  --group build --extra lab --extra test -c requirements/run.txt pyproject.toml -o requirements/constraints.txt
+	  --group build --extra lab --extra postgres --extra test -c requirements/run.txt pyproject.toml -o requirements/constraints.txt
 
 clean: ## remove everything that was generated
 	rm -rf .venv .work reports/site reports/.runs reports/.work

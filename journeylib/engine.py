@@ -19,6 +19,7 @@ import pandas as pd
 from journeylib.errors import DataError, UsageError, did_you_mean
 
 ROW_CAP = 2_000_000
+_NO_EXTENSIONS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -125,8 +126,7 @@ class DuckDB:
         settings = {
             "memory_limit": memory_limit,
             "temp_directory": spill,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
+            **_NO_EXTENSIONS,
             "python_enable_replacements": False,
             **({} if threads is None else {"threads": threads}),
         }
@@ -194,6 +194,29 @@ class DuckDB:
             raise DataError(f"the engine ran out of memory: {_first_line(error)}", way_out=way_out) from error
         except duckdb.Error as error:
             raise DataError(f"the engine refused: {_first_line(error)}") from error
+
+
+def unload(database: Path, table: str, parquet: Path) -> tuple[int, frozenset[str]]:
+    """Copy a table or view of a DuckDB file, opened read-only, to a Parquet file, every column as text.
+
+    Returns the rows as the file counts them, and which columns held floating-point numbers. Raises DataError
+    when the file cannot be opened or has no such table; `table` may start with a schema, as in ``shop.orders``.
+    """
+    relation = ".".join(quoted(part) for part in table.split("."))
+    try:
+        with duckdb.connect(database, read_only=True, config=_NO_EXTENSIONS) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            found = "select table_schema, table_name from information_schema.tables"
+            known = {name for row in connection.execute(found).fetchall() for name in (row[1], ".".join(row))}
+            if table not in known:
+                raise DataError(f'{database.name} has no table "{table}"', way_out=did_you_mean(table, known))
+            columns = connection.execute(f"describe {relation}").fetchall()
+            texts = ", ".join(f"cast({quoted(name)} as varchar) as {quoted(name)}" for name, *_ in columns)
+            connection.execute(f"copy (select {texts} from {relation}) to {literal(parquet)} (format parquet)")
+            rows = connection.execute(f"select count(*) from {relation}").fetchone()[0]
+    except duckdb.Error as error:
+        raise DataError(f"{database.name}: DuckDB refused: {_first_line(error)}", way_out="Close the file.") from None
+    return rows, frozenset(name for name, kind, *_ in columns if kind in ("FLOAT", "DOUBLE"))
 
 
 def _read_text(text: DelimitedText) -> str:

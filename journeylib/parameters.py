@@ -19,6 +19,8 @@ from pathlib import Path
 
 from journeylib.errors import ParameterError, SpecError, did_you_mean
 
+# A source of this name is a PostgreSQL table, and no file.
+DATABASE = "postgres"
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -166,8 +168,21 @@ def dataset_inputs(dataset: str, root: Path | None = None) -> list[Path]:
     """
     toml = dataset_file(dataset, root)
     sources = [t["source"] for t in read_toml(toml).values() if isinstance(t, dict) and "source" in t]
-    found = {Path(name) for s in sources for name in glob.glob(str(toml.parent / s), recursive=True)}
-    return [toml, *sorted(found)]
+    return [toml, *sorted({path for source in sources for path in source_files(toml.parent, source)})]
+
+
+def source_files(folder: Path, source: str) -> list[Path]:
+    """Return the files that a table's ``source`` names, in the order of their names.
+
+    It is a path or a glob, beside the dataset.toml in `folder` or absolute; a file of exactly that name wins.
+
+    >>> [path.name for path in source_files(dataset_file("cdnow").parent, "*.csv")]
+    ['orders.csv']
+    """
+    if (folder / source).is_file():
+        return [folder / source]
+    names = sorted(glob.glob(source, root_dir=folder, recursive=True))
+    return [folder / name for name in names if (folder / name).is_file()]
 
 
 def _typed(notebook: str, field: dataclasses.Field, value: object):

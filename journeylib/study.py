@@ -1,18 +1,33 @@
 """One dataset, one window, one clock: what a notebook opens."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
+from journeylib.contract import contract_table
 from journeylib.engine import Engine, open_engine
-from journeylib.errors import ContractError, DataError
+from journeylib.errors import ContractError, DataError, NotAnswerableError, did_you_mean
 from journeylib.intake import Intake, read_dataset
 from journeylib.parameters import dataset_file
-from journeylib.queries import orders
+from journeylib.queries import identities, orders
 
 DAYS_PER = {"day": 1.0, "week": 7.0}
+
+
+class NearCollisions(NamedTuple):
+    """Customer ids that look alike: how many groups of them, how many ids in those, and some for private use.
+
+    ``examples`` has a row per group: ids, spellings.
+    """
+
+    groups: int
+    ids: int
+    examples: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,58 @@ class Study:
     def tables(self) -> tuple[str, ...]:
         """The clean tables that this dataset fills."""
         return self.intake.tables
+
+    def require(self, *names: str) -> None:
+        """Stop with "not answerable with this data" unless all these tables and columns are there.
+
+        A column is named with its table, as in ``"referrals.accepted_at"``.
+
+        >>> open_study("cdnow").require("referrals")
+        Traceback (most recent call last):
+        ...
+        journeylib.errors.NotAnswerableError: not answerable with this data: no table "referrals"...
+        """
+        for name in names:
+            table, _, column = name.partition(".")
+            contract = contract_table(table)
+            if column and contract.column(column) is None:
+                raise ContractError(f'{table} has no column "{column}"', way_out=did_you_mean(column, contract.by_name))
+            where = self.intake.dataset.path
+            if not self.intake.has(table):
+                raise NotAnswerableError(
+                    f'not answerable with this data: no table "{table}"',
+                    way_out=f"Add [{table}] with its source to {where}: {contract.help}",
+                )
+            used = self.ledger.rows.set_index("table")["rows_used"]
+            if used.get(table) == 0:
+                raise NotAnswerableError(
+                    f'not answerable with this data: no row of "{table}" lies between the first and last day of'
+                    f" observation, {self.observed_from} and {self.observed_until}",
+                    way_out="Choose another window.",
+                )
+            if not self.intake.has(table, column):
+                raise NotAnswerableError(
+                    f'not answerable with this data: {table} has no "{column}", {contract.column(column).help}',
+                    way_out=f"Map it in [{table}.columns] of {where}.",
+                )
+
+    def near_collisions(self, examples: int = 10) -> NearCollisions:
+        """Find customer ids that differ only in case, width, blanks or leading zeros; nothing is merged.
+
+        The examples name persons: they are for the eyes of those who may see the source.
+        """
+        self.engine.keep("near_collisions", identities.near_collisions(self.tables))
+        found = self.engine.table(identities.collision_totals("near_collisions")).iloc[0]
+        some = self.engine.table(identities.collision_examples("near_collisions", examples))
+        return NearCollisions(int(found["groups"]), int(found["ids"]), some)
+
+    def offenders(self, table: str = "", reason: str = "", max_rows: int = 1000) -> pd.DataFrame:
+        """Return refused rows with file, line and fields, of one table and reason or of all; for private use."""
+        return self.intake.offenders(table, reason, max_rows)
+
+    def write_quarantine(self, path: str | Path) -> int:
+        """Write every refused row with reason, file, line and fields to a private Parquet file; returns how many."""
+        return self.intake.write_quarantine(path)
 
     @cached_property
     def currency(self) -> str:
@@ -147,11 +214,13 @@ def open_study(
     observed_until: dt.date | str | None = None,
     observed_from: dt.date | str | None = None,
     engine: Engine | None = None,
+    frames: Mapping[str, pd.DataFrame] | None = None,
 ) -> Study:
     """Open a dataset: a folder name under ``data/``, or a path to a ``dataset.toml``.
 
     `observed_from` and `observed_until` narrow the dataset's own window of observation; rows outside are set
-    aside and counted in the ledger. `engine` defaults to DuckDB on this machine.
+    aside and counted in the ledger. `engine` defaults to DuckDB on this machine. `frames` hands over tables as
+    DataFrames in place of their files, as in ``frames={"orders": frame}``.
 
     >>> study = open_study("cdnow")
     >>> int(study.purchase_cells("1997-09-30")["customers"].sum())
@@ -159,7 +228,7 @@ def open_study(
     """
     engine = engine or open_engine("duckdb")
     window = {"observed_from": _day(observed_from), "observed_until": _day(observed_until)}
-    return Study(read_dataset(dataset_file(dataset), engine, **window), engine)
+    return Study(read_dataset(dataset_file(dataset), engine, frames=frames, **window), engine)
 
 
 def _day(day: dt.date | str | None) -> dt.date | None:

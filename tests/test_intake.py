@@ -4,23 +4,19 @@ import datetime as dt
 import random
 from decimal import Decimal
 
+import datasets
 import pandas as pd
 import pytest
+from datasets import reasons, used
 
 from journeylib.contract import TABLES, Column, Table
 from journeylib.engine import open_engine
 from journeylib.errors import DataError, JourneyError, SpecError
-from journeylib.intake import load_dataset, read_dataset, sources
-from journeylib.intake.sources import _file_of
+from journeylib.intake import load_dataset, read_dataset, textfile
+from journeylib.intake.parts import file_of
 
 HEADER = "customer_id,ordered_at,revenue\n"
 GOOD = "".join(f"c{i},2024-01-{i % 28 + 1:02d},{i}.50\n" for i in range(100))
-BASE = {
-    "title": "Shop",
-    "currency": "EUR",
-    "observed_from": dt.date(2024, 1, 1),
-    "observed_until": dt.date(2024, 12, 31),
-}
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +37,7 @@ def door(engine, tmp_path):
 
 
 def write_toml(folder, orders: dict, **settings):
-    lines = [f"{k} = {toml(v)}" for k, v in {**BASE, **settings}.items() if v is not None]
-    lines += ["[orders]", *(f"{k} = {toml(v)}" for k, v in orders.items())]
-    (folder / "dataset.toml").write_text("\n".join(lines), encoding="utf-8")
-    return folder / "dataset.toml"
-
-
-def toml(value) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {toml(v)}" for k, v in value.items()) + "}"
-    return "'" + value + "'" if isinstance(value, str) else str(value)
-
-
-def used(engine, column: str) -> list:
-    return engine.table(f"select cast({column} as varchar) as v from orders order by source_row")["v"].tolist()
-
-
-def reasons(found) -> dict:
-    return {(r.column, r.reason): (r.rows, r.line, r.text) for r in found.quarantine.itertuples()}
+    return datasets.write_toml(folder, {"orders": orders}, **settings)
 
 
 def test_ids_stay_text_and_apart(engine, door):
@@ -246,37 +225,38 @@ def test_several_files_are_one_table_and_lines_belong_to_their_file(engine, tmp_
 
 def test_customers_are_derived_with_their_first_day(engine, door):
     found = door(HEADER + "b,2024-01-03,1\na,2024-01-02,1\nb,2024-01-01,0\n")
-    frame = engine.table("select customer_id, first_ordered_on from customers order by 1").astype(str)
-    assert found.tables == ("orders", "customers")
+    frame = engine.table("select customer_id, first_seen_on from customers order by 1").astype(str)
+    assert found.tables == ("customers", "orders")
     assert frame.to_numpy().tolist() == [["a", "2024-01-02"], ["b", "2024-01-01"]]
 
 
 def test_customers_of_one_s_own_come_in_by_the_same_door(engine, tmp_path):
     (tmp_path / "orders.csv").write_text(HEADER + GOOD)
     (tmp_path / "customers.csv").write_text(
-        "customer_id,first_ordered_on\n007,2024-01-01\n007,2024-01-01\n8,2024-01-02\n"
+        "customer_id,first_seen_at\n007,2024-01-01\n007,2024-01-01\n8,2024-01-02\n"
+        + "".join(f"c{i},2023-12-31\n" for i in range(100))
     )
     file = write_toml(tmp_path, {"source": "orders.csv"})
     file.write_text(file.read_text() + "\n[customers]\nsource = 'customers.csv'\n")
     found = read_dataset(file, engine)
-    assert engine.table("select customer_id from customers order by 1")["customer_id"].tolist() == ["007", "8"]
-    assert found.ledger.rows.to_numpy().tolist() == [["orders", 100, 100, 0, 0], ["customers", 3, 2, 1, 0]]
+    assert engine.table("select customer_id from customers order by 1")["customer_id"].tolist()[:2] == ["007", "8"]
+    assert found.ledger.rows.to_numpy().tolist() == [["customers", 103, 102, 1, 0], ["orders", 100, 100, 0, 0]]
 
 
 def test_a_further_table_with_numbers_and_enums_needs_no_new_mechanism(engine, tmp_path, monkeypatch):
     score = Column("score", "integer", "0 to 10", required=True)
     kind = Column("instrument", "enum", "which question", allowed=("nps", "csat"))
-    monkeypatch.setitem(TABLES, "feedback", Table("feedback", "answers", (score, kind)))
+    monkeypatch.setitem(TABLES, "answers", Table("answers", "answers", (score, kind)))
     (tmp_path / "orders.csv").write_text(HEADER + GOOD)
-    (tmp_path / "feedback.csv").write_text("score,instrument\n9,nps\n-1,\n9.0,nps\n,csat\n7,ces\n")
+    (tmp_path / "answers.csv").write_text("score,instrument\n9,nps\n-1,\n9.0,nps\n,csat\n7,ces\n")
     file = write_toml(tmp_path, {"source": "orders.csv"}, max_quarantined_share=0.6)
-    file.write_text(file.read_text() + "\n[feedback]\nsource = 'feedback.csv'\n")
+    file.write_text(file.read_text() + "\n[answers]\nsource = 'answers.csv'\n")
     assert reasons(read_dataset(file, engine)) == {
         ("score", "missing_number"): (1, 5, ""),
         ("score", "bad_number"): (1, 4, "9.0"),
         ("instrument", "unknown_value"): (1, 6, "ces"),
     }
-    assert engine.table("select score from feedback order by 1")["score"].tolist() == [-1, 9]
+    assert engine.table("select score from answers order by 1")["score"].tolist() == [-1, 9]
 
 
 def test_parquet_gives_what_csv_gives(engine, door, tmp_path):
@@ -381,7 +361,7 @@ SPECS = {
     "encoding": ({}, {"encoding": "utf-9"}, "encoding is the text's encoding"),
     "date format": ({}, {"date_format": "dd/mm/yyyy"}, 'date_format is how days are written, such as "%d/%m/%Y"'),
     "column": ({}, {"columns": {"custmer_id": "x"}}, 'no column of orders is called "custmer_id". Did you mean "customer_id"?'),
-    "column type": ({}, {"columns": {"customer_id": 3}}, "customer_id is the name of a source column, not 3"),
+    "column type": ({}, {"columns": {"customer_id": 3}}, "customer_id is the name of a source column, or a list of names, not 3"),
     "zero rule": ({"zero_amount_orders": "yes"}, {}, 'zero_amount_orders is "count" or "ignore", not \'yes\''),
 }  # fmt: skip
 
@@ -416,7 +396,7 @@ def test_file_that_may_not_be_opened_is_a_named_error(door, monkeypatch):
     def refuse(path, dialect):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(sources, "scan", refuse)
+    monkeypatch.setattr(textfile, "scan", refuse)
     with pytest.raises(DataError, match="orders: Permission denied .first: .*orders.csv."):
         door(HEADER + GOOD)
 
@@ -476,4 +456,4 @@ def test_two_hundred_damaged_files_lose_no_row_and_raise_no_untyped_error(door):
 
 
 def test_parts_of_a_whole_are_found_by_position():
-    assert [_file_of([2, 0, 3], row) for row in range(5)] == [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2)]
+    assert [file_of([2, 0, 3], row) for row in range(5)] == [(0, 0), (0, 1), (2, 0), (2, 1), (2, 2)]

@@ -2,31 +2,41 @@
 
 import dataclasses
 import datetime as dt
-import glob
-import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
 
-from journeylib.contract import TABLES, contract_table
-from journeylib.errors import DataError, SpecError, did_you_mean
+from journeylib.contract import TABLES
+from journeylib.errors import DataError, SpecError
+from journeylib.intake.declared import SETTINGS, check_keys, check_table, check_types
 from journeylib.intake.records import Dialect
-from journeylib.parameters import read_toml
+from journeylib.parameters import DATABASE, read_toml, source_files
 
 
 @dataclass(frozen=True)
 class TableSource:
-    """Where one table is and how it is written.
+    """Where one table of the contract is, how it is written, and how its columns and words translate.
 
-    `source` is a path or glob beside the dataset.toml, CSV or Parquet. `columns` maps contract names to
-    source columns; a column not listed is looked up under its own name.
+    `source` is a path or glob beside the dataset.toml (text, also packed as .gz or .zst, Parquet, or one DuckDB
+    or SQLite file with the table's name in `table`), or "postgres" with `table` and the name of the environment
+    variable that holds the DSN in `dsn_env`.
+
+    `columns` maps contract names to source columns, or to a list of them of which the first that is not empty
+    counts; a column not listed is looked up under its own name. `values` translates words, column by column:
+    "" stands for an empty field, "*" for every word not listed. `constants` fills columns that the source does
+    not have. `skip` lists words, column by column, whose rows are set aside; "*" is every word not translated.
 
     >>> TableSource("orders", "orders.csv", delimiter=";").dialect
     Dialect(delimiter=';', quote='"')
     """
 
-    table: str
+    name: str
     source: str
-    columns: dict[str, str] = dataclasses.field(default_factory=dict)
+    table: str = ""
+    dsn_env: str = ""
+    columns: dict[str, str | list[str]] = dataclasses.field(default_factory=dict)
+    values: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    constants: dict[str, str] = dataclasses.field(default_factory=dict)
+    skip: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     delimiter: str = ","
     quote: str = '"'
     decimal: str = "."
@@ -38,6 +48,16 @@ class TableSource:
         """How its text files separate fields."""
         return Dialect(self.delimiter, self.quote)
 
+    @property
+    def is_database(self) -> bool:
+        """True for a PostgreSQL table, which has no file."""
+        return self.source == DATABASE
+
+    @property
+    def mentioned(self) -> frozenset[str]:
+        """The contract columns that the dataset speaks of, which the source must have."""
+        return frozenset({*self.columns, *self.values, *self.skip})
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -45,7 +65,7 @@ class Dataset:
 
     `zero_amount_orders` says whether a customer's day that nets to exactly 0 counts as a purchase: "count"
     or "ignore". `time_zone` is needed only where the source holds times of day. Above
-    `max_quarantined_share` of faulty rows nothing is reported.
+    `max_quarantined_share` of faulty rows in a table nothing is reported.
 
     >>> year = Dataset(Path("dataset.toml"), "Shop", "EUR", dt.date(2024, 12, 31))
     >>> year.within(None, dt.date(2024, 6, 30)).observed_until
@@ -64,14 +84,12 @@ class Dataset:
 
     def files(self, source: TableSource) -> tuple[Path, ...]:
         """Return the files of a table in the order of their names, or refuse when there is none."""
-        folder, path = self.path.parent, self.path.parent / source.source
-        names = glob.glob(source.source, root_dir=folder, recursive=True)
-        found = [path] if path.is_file() else [p for name in sorted(names) if (p := folder / name).is_file()]
+        found = source_files(self.path.parent, source.source)
         if not found:
             raise DataError(
-                f"{source.table}: no file matches {source.source}",
-                first=path,
-                way_out=f"Mend source in [{source.table}] of {self.path}.",
+                f"{source.name}: no file matches {source.source}",
+                first=self.path.parent / source.source,
+                way_out=f"Mend source in [{source.name}] of {self.path}.",
             )
         return tuple(found)
 
@@ -87,8 +105,10 @@ class Dataset:
         return dataclasses.replace(self, observed_from=start, observed_until=end)
 
 
-def load_dataset(path: Path) -> Dataset:
+def load_dataset(path: Path, frames: frozenset[str] = frozenset()) -> Dataset:
     """Read and check a ``dataset.toml``; SpecError names the file, the key and what it takes.
+
+    Tables named in `frames` are handed over as DataFrames and need no source.
 
     >>> from journeylib.parameters import dataset_file
     >>> load_dataset(dataset_file("cdnow")).zero_amount_orders
@@ -97,89 +117,21 @@ def load_dataset(path: Path) -> Dataset:
     given = read_toml(path)
     tables = {name: value for name, value in given.items() if isinstance(value, dict)}
     settings = {name: value for name, value in given.items() if name not in tables}
-    _check_keys(path, "setting", settings, _SETTINGS)
-    _check_keys(path, "table", tables, TABLES)
-    _check_types(path, "", settings, _SETTINGS)
+    check_keys(path, "setting", settings, SETTINGS)
+    check_keys(path, "table", tables, TABLES)
+    check_keys(path, "table of the contract", frames, TABLES)
+    check_types(path, "", settings, SETTINGS)
     for name in ("title", "currency", "observed_until"):
         if name not in settings:
-            raise SpecError(f"{path}: {name} is missing", way_out=f"It is {_SETTINGS[name][1]}.")
-    if missing := [t.name for t in TABLES.values() if t.required and t.name not in tables]:
+            raise SpecError(f"{path}: {name} is missing", way_out=f"It is {SETTINGS[name][1]}.")
+    named = [name for name in TABLES if name in tables or name in frames]
+    if missing := [t.name for t in TABLES.values() if t.required and t.name not in named]:
         raise SpecError(f"{path}: table [{missing[0]}] is missing", way_out='Say at least source = "<file>".')
-    sources = tuple(_table_source(path, name, tables[name]) for name in TABLES if name in tables)
+    sources = tuple(_table_source(path, name, tables.get(name, {}), name in frames) for name in named)
     dataset = Dataset(path, **settings, sources=sources)
     return dataset.within(None, None)
 
 
-def _table_source(path: Path, table: str, given: dict) -> TableSource:
-    where = f"[{table}] "
-    _check_keys(path, f"setting of [{table}]", given, _TABLE)
-    _check_types(path, where, given, _TABLE)
-    if "source" not in given:
-        raise SpecError(f"{path}: {where}source is missing", way_out=f"It is {_TABLE['source'][1]}.")
-    columns = given.get("columns", {})
-    _check_keys(path, f"column of {table}", columns, contract_table(table).by_name)
-    _check_types(path, f"[{table}.columns] ", columns, dict.fromkeys(columns, _NAME))
-    return TableSource(table, **given)
-
-
-def _check_keys(path: Path, kind: str, given: dict, known: dict) -> None:
-    for key in given:
-        if key not in known:
-            raise SpecError(f'{path}: no {kind} is called "{key}"', way_out=did_you_mean(key, known))
-
-
-def _check_types(path: Path, where: str, given: dict, known: dict) -> None:
-    for key, value in given.items():
-        accepts, meaning = known[key]
-        if not accepts(value):
-            raise SpecError(f"{path}: {where}{key} is {meaning}, not {value!r}")
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value.strip() != "" and "\0" not in value
-
-
-def _is_day(value: object) -> bool:
-    return type(value) is dt.date
-
-
-def _is_zone(value: object) -> bool:
-    return isinstance(value, str) and value in zoneinfo.available_timezones()
-
-
-def _is_mark(value: object) -> bool:
-    return (
-        isinstance(value, str) and len(value) == 1 and value.isascii() and not value.isalnum() and value not in "\r\n\0"
-    )
-
-
-def _is_encoding(value: object) -> bool:
-    try:
-        return isinstance(value, str) and "a".encode(value) is not None
-    except LookupError:
-        return False
-
-
-def _is_date_format(value: object) -> bool:
-    return isinstance(value, str) and "%" in value and "%z" not in value and "%Z" not in value
-
-
-_NAME = (_is_text, "the name of a source column")
-_SETTINGS = {
-    "title": (_is_text, "what reports call the dataset"),
-    "currency": (lambda v: _is_text(v) and len(v) == 3 and v.isupper(), "a code of three capitals such as EUR"),
-    "observed_until": (_is_day, "the last day of observation, written 2024-12-31 without quotes"),
-    "observed_from": (_is_day, "the first day of observation, written 2024-01-01 without quotes"),
-    "time_zone": (_is_zone, "the business's time zone, such as Europe/Berlin"),
-    "zero_amount_orders": (lambda v: v in ("count", "ignore"), '"count" or "ignore"'),
-    "max_quarantined_share": (lambda v: type(v) in (int, float) and 0 <= v <= 1, "a share from 0 to 1"),
-}
-_TABLE = {
-    "source": (_is_text, "a file or glob beside this dataset.toml, CSV or Parquet"),
-    "columns": (lambda v: isinstance(v, dict), "a table of contract name = source column"),
-    "delimiter": (_is_mark, 'one character that separates fields, such as ";" or "\\t"'),
-    "quote": (lambda v: v == "" or _is_mark(v), 'one character that encloses fields, or "" for none'),
-    "decimal": (lambda v: v in (".", ","), '"." or ","'),
-    "encoding": (_is_encoding, 'the text\'s encoding, such as "cp1252" or "utf-16"'),
-    "date_format": (_is_date_format, 'how days are written, such as "%d/%m/%Y", without a time zone'),
-}
+def _table_source(path: Path, table: str, given: dict, is_frame: bool) -> TableSource:
+    settings = check_table(path, table, given if not is_frame else given | {"source": "DataFrame"})
+    return TableSource(table, **settings)

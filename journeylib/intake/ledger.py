@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pandas as pd
 
-from journeylib.contract import REASONS, contract_table
+from journeylib.contract import REASONS
 from journeylib.engine import Engine, identifier
 from journeylib.errors import DataError
-from journeylib.intake.grammar import Rule
-from journeylib.intake.sources import Example, OpenTable
+from journeylib.intake.judged import Judged
+from journeylib.intake.parts import Example
 
 
 @dataclass(frozen=True)
@@ -37,47 +37,45 @@ class Ledger:
         return cls(*(pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in names))
 
 
-def account(engine: Engine, table: str, opened: OpenTable) -> Ledger:
-    """Add up one table, and refuse to go on unless in = used + quarantined, in rows and in money.
-
-    Reads the relations that `door` made: ``<table>_read`` (every row), ``<table>_judged`` (with its final
-    rule) and ``<table>`` (the rows used).
-    """
-    money = contract_table(table).money
-    whole, judged = identifier(f"{table}_read"), identifier(f"{table}_judged")
-    into = _totals(engine, whole, money)
+def account(engine: Engine, judged: Judged) -> Ledger:
+    """Add up one table, and refuse to go on unless in = used + quarantined, in rows and in money."""
+    table, money, opened = judged.table.name, judged.table.money, judged.opened
+    into = _totals(engine, identifier(f"{table}_read"), money)
     used = _totals(engine, identifier(table), money)
-    refused = _totals(engine, f"(select * from {judged} where rule > 0) as refused", money)
-    rows_in, rows_used = sum(opened.rows_in), sum(n for n, _ in used.values())
+    refused = _totals(engine, f"(select * from {identifier(f'{table}_judged')} where rule > 0) as refused", money)
+    rows_in, rows_used = sum(part.rows for part in opened.parts), sum(n for n, _ in used.values())
     rows_refused = opened.ragged + sum(n for n, _ in refused.values())
     if rows_in != rows_used + rows_refused:
         raise DataError(
             f"{table}: {rows_in:,} rows were counted in the files, {rows_used + rows_refused:,} were read",
-            first=opened.files[0].name,
+            first=opened.parts[0].name,
             way_out="The reader and the count disagree about this file: save it again as plain UTF-8 CSV.",
         )
-    balance = [(table, c, into[c][1], used[c][1], refused[c][1]) for c in sorted({*into, *used, *refused}) if money]
+    # Rows without money need no currency.
+    currencies = sorted(c for c in {*into, *used, *refused} if money and (c or into[c][1] or used[c][1]))
+    balance = [(table, c, into[c][1], used[c][1], refused[c][1]) for c in currencies]
     if lost := [line for line in balance if line[2] != line[3] + line[4]]:
         raise DataError(f"{table}: money in is not money used + quarantined", first=lost[0])
-    unread = opened.ragged + _rows_without(engine, judged, money) if money else 0
-    files = zip(opened.files, opened.rows_in, opened.sha256, strict=True)
+    required = bool(money) and judged.table.by_name[money].required
+    unread = opened.ragged + _rows_without(engine, table, money) if required else 0
     return Ledger(
         pd.DataFrame([(table, rows_in, rows_used, rows_refused, unread)], columns=_ROWS),
         pd.DataFrame(balance, columns=_MONEY),
-        pd.DataFrame([(table, f.name, n, f.stat().st_size, h) for f, n, h in files], columns=_FILES),
-        pd.DataFrame([(table, *note) for note in opened.notes], columns=_NOTES),
+        pd.DataFrame([(table, *part) for part in opened.parts], columns=_FILES),
+        pd.DataFrame([(table, *note) for note in judged.notes], columns=_NOTES),
     )
 
 
-def quarantine(engine: Engine, table: str, opened: OpenTable, rules: Sequence[Rule]) -> pd.DataFrame:
+def quarantine(engine: Engine, judged: Judged) -> pd.DataFrame:
     """Return one line per broken rule: how many rows, and where the first one stands."""
+    table, opened = judged.table.name, judged.opened
     counts = engine.table(
         f"select cast(rule as integer) as rule, count(*) as rows, min(source_row) as first"
         f" from {identifier(f'{table}_judged')} where rule > 0 group by rule order by rule"
     )
     lines = [_line(table, "", "ragged", opened.ragged, opened.first_ragged)] if opened.ragged else []
     for number, rows, first in counts.itertuples(index=False):
-        rule = rules[number - 1]
+        rule = judged.rules[number - 1]
         lines.append(_line(table, rule.column, rule.reason, rows, opened.example(int(first) - 1, rule.column)))
     frame = pd.DataFrame(lines, columns=_QUARANTINE)
     return frame.astype({"is_fault": bool, "rows": "int64", "line": "int64"})
@@ -103,9 +101,9 @@ def _totals(engine: Engine, relation: str, money: str) -> dict[str, tuple[int, D
 _QUARANTINE = ["table", "column", "reason", "explanation", "is_fault", "rows", "file", "line", "text"]
 
 
-def _rows_without(engine: Engine, judged: str, money: str) -> int:
+def _rows_without(engine: Engine, table: str, money: str) -> int:
     """Count the rows set aside whose amount could not be read."""
-    sql = f"select count(*) as n from {judged} where rule > 0 and {identifier(money)} is null"
+    sql = f"select count(*) as n from {identifier(f'{table}_judged')} where rule > 0 and {identifier(money)} is null"
     return int(engine.table(sql)["n"].iloc[0])
 
 

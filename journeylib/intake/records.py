@@ -11,7 +11,6 @@ Memory stays at a few blocks whatever the file's size.
 import csv
 import hashlib
 import io
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,8 @@ _FOREIGN = {
     b"\xff\xfe": _UTF16,
     b"\xfe\xff": _UTF16,
     b"PK\x03\x04": ("a zip or Excel file", "Save the sheet as CSV (UTF-8)."),
-    b"\x1f\x8b": ("a gzip file", "Unpack it first."),
+    b"\x1f\x8b": ("a gzip file", "Let its name end in .gz."),
+    b"\x28\xb5\x2f\xfd": ("a zstd file", "Let its name end in .zst."),
     b"PAR1": ("a Parquet file", "Let its name end in .parquet."),
 }
 _QUOTE_ADVICE = 'Double a quote inside a quoted field, or set quote = "" in dataset.toml if quotes mean nothing there.'
@@ -78,14 +78,22 @@ class Scan:
 
     def locate(self, record: int) -> tuple[int, str]:
         """Return the line in which record `record` (from 0, the header not counted) starts, and its text."""
-        number = record + 1
-        mark = self.marks[bisect_right(self.marks, number, key=lambda m: m.records) - 1]
+        return next(self.texts(np.array([record])))
+
+    def texts(self, records: np.ndarray) -> Iterator[tuple[int, str]]:
+        """Yield line and text of some records, given in ascending order; each block is read once."""
+        numbers = records + 1
+        blocks = np.searchsorted([mark.records for mark in self.marks], numbers, side="right") - 1
         with self.path.open("rb") as file:
-            file.seek(mark.offset)
-            buffer = file.read(BLOCK + 2 * LONGEST_RECORD) + b"\n"
-        block = _split(buffer, self.dialect)
-        start, end = block.starts[number - mark.records], block.ends[number - mark.records]
-        return mark.lines + _lines(buffer[:start]) + 1, buffer[start:end].decode()
+            for place in np.unique(blocks):
+                mark = self.marks[place]
+                file.seek(mark.offset)
+                buffer = file.read(BLOCK + 2 * LONGEST_RECORD) + b"\n"
+                block, line, seen = _split(buffer, self.dialect), mark.lines + 1, 0
+                for number in numbers[blocks == place] - mark.records:
+                    start, end = int(block.starts[number]), int(block.ends[number])
+                    line, seen = line + _lines(buffer[seen:start]), start
+                    yield line, buffer[start:end].decode()
 
     def record_of(self, row: int) -> int:
         """Return the record that is the `row`-th of those that are not ragged (both from 0)."""

@@ -2,13 +2,12 @@
 
 import dataclasses
 import functools
-import glob
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from journeylib.errors import DataError, JourneyError, SpecError, UsageError, did_you_mean
-from journeylib.parameters import dataset_inputs, plain, read_toml
+from journeylib.parameters import DATABASE, dataset_inputs, plain, read_toml, source_files
 from journeylib.report import manifest
 from journeylib.report.spec import Report, override, placed, read_suites, select
 
@@ -153,7 +152,7 @@ def input_files(root: Path, report: Report) -> list[Path]:
     folder = files[0].parent
     for table, spec in read_toml(files[0]).items():
         source = spec.get("source") if isinstance(spec, dict) else None
-        if source and not glob.glob(str(folder / source), recursive=True):
+        if source and source != DATABASE and not source_files(folder, source):
             raise DataError(
                 f'dataset {dataset}: no file for its table "{table}"', first=folder / source, way_out="Check source."
             )

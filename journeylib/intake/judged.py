@@ -1,0 +1,141 @@
+"""One table in the engine, every row with the number of the first rule that it breaks."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from journeylib.contract import Column, Table, contract_table
+from journeylib.engine import Engine, identifier, literal
+from journeylib.intake.dataset import Dataset, TableSource
+from journeylib.intake.grammar import MONEY, Rule, columns_of, later, reading
+from journeylib.intake.parts import OpenTable
+
+_SQL_TYPES = {
+    "day": "date",
+    "time": "timestamp",
+    "money": MONEY,
+    "number": "double",
+    "integer": "bigint",
+    "boolean": "boolean",
+}
+
+
+def clean_columns(column: Column) -> list[tuple[str, str]]:
+    """Return the names and SQL types that a column of the contract has after intake.
+
+    >>> from journeylib.contract import TABLES
+    >>> clean_columns(TABLES["events"].by_name["occurred_at"])
+    [('occurred_at', 'timestamp'), ('occurred_on', 'date')]
+    """
+    kept = [(column.kept_as, _SQL_TYPES.get(column.type, "varchar"))]
+    return [*kept, (column.day_as, "date")] if column.day_as else kept
+
+
+class Judged:
+    """One table: `columns` are those the source fills, `rules` what can be broken, ``<table>`` the rows used.
+
+    The engine holds ``<table>_read`` (every row, all columns of the contract, in the order of the source),
+    ``<table>_judged`` (the same with its final ``rule``, 0 where none is broken) and ``<table>``.
+    """
+
+    def __init__(self, engine: Engine, dataset: Dataset, source: TableSource, opened: OpenTable):
+        self.engine, self.source, self.opened = engine, source, opened
+        self.table: Table = contract_table(source.name)
+        self.columns = columns_of(source, opened.columns)
+        self.notes = list(opened.notes)
+        self._struck: list[str] = []
+        name = source.name
+        engine.attach(f"{name}_source", opened.attachable)
+        sql, self.rules = reading(source, dataset, f"{name}_source", opened.columns)
+        engine.keep(f"{name}_typed", sql)
+        self._complete(dataset)
+        self._define()
+        if table_key := self.table.key:
+            self._strike_repeats(table_key)
+        self._note_later(dataset)
+
+    def has(self, *names: str) -> bool:
+        """True when the source fills these columns of the contract."""
+        return set(names) <= {column.name for column in self.columns}
+
+    def strike(self, reasons: Sequence[tuple[str, str]], sql: str) -> None:
+        """Set rows aside: `sql` gives ``source_row`` of rows in use and ``which`` of the `reasons`, from 0."""
+        first, name = len(self.rules) + 1, f"{self.table.name}_struck_{len(self._struck)}"
+        self.rules += [Rule(column, reason) for column, reason in reasons]
+        self.engine.keep(name, f"select source_row, cast({first} + which as utinyint) as rule from (\n{sql}\n)")
+        if self.engine.table(f"select count(*) as rows from {identifier(name)}")["rows"].item():
+            self._struck.append(name)
+            self._define()
+
+    def refused(self, at_a_time: int = 500_000) -> Iterator[pd.DataFrame]:
+        """Yield ``source_row, rule`` of the rows set aside, in the order of the source."""
+        last = 0
+        judged = identifier(f"{self.table.name}_judged")
+        while True:
+            found = self.engine.table(
+                f"select source_row, cast(rule as integer) as rule from {judged}"
+                f" where rule > 0 and source_row > {last} order by source_row limit {at_a_time}"
+            )
+            if found.empty:
+                return
+            yield found
+            last = int(found["source_row"].iloc[-1])
+
+    def _complete(self, dataset: Dataset) -> None:
+        """Define ``<table>_read``: every row with all columns of the contract, in the order of the source."""
+        columns = []
+        filled = {column.name for column in self.columns}
+        for column in [*self.table.columns, *(c for c in self.columns if c.name not in self.table.by_name)]:
+            absent = literal(dataset.currency) if column.type == "currency" else "null"
+            for name, kind in clean_columns(column):
+                sql = identifier(name)
+                columns.append(sql if column.name in filled else f"cast({absent} as {kind}) as {sql}")
+        # The engine keeps rows in the order it read them; its own row number counts from 0.
+        typed = identifier(f"{self.table.name}_typed")
+        self.engine.define(
+            f"{self.table.name}_read", f"select rowid + 1 as source_row, {', '.join(columns)}, rule from {typed}"
+        )
+
+    def _define(self) -> None:
+        """Define ``<table>_judged`` and ``<table>`` from what was read and what has been struck."""
+        read, judged = (identifier(f"{self.table.name}_{part}") for part in ("read", "judged"))
+        sql = f"select * from {read}"
+        if self._struck:
+            struck = " union all ".join(f"select source_row, rule from {identifier(name)}" for name in self._struck)
+            sql = (
+                "select r.* exclude (rule), coalesce(s.rule, r.rule) as rule"
+                f" from {read} as r left join ({struck}) as s using (source_row)"
+            )
+        self.engine.define(f"{self.table.name}_judged", sql)
+        self.engine.define(self.table.name, f"select * exclude (rule) from {judged} where rule = 0")
+
+    def _strike_repeats(self, key: str) -> None:
+        """Set aside rows whose key occurs again: all that contradict, all but the first that do not."""
+        if not self.has(key):
+            return
+        used, key_sql = identifier(self.table.name), identifier(key)
+        content = ", ".join(identifier(name) for column in self.columns for name, _ in clean_columns(column))
+        self.strike(
+            [(key, "dup_same"), (key, "dup_conflict")],
+            f"""
+    with repeated as (select {key_sql} from {used} where {key_sql} is not null group by 1 having count(*) > 1),
+         suspects as (select {used}.* from {used} join repeated using ({key_sql})),
+         versions as (select {key_sql}, count(*) as versions
+                      from (select distinct {content} from suspects) group by {key_sql}),
+         numbered as (select source_row, case when versions > 1 then 1 else 0 end as which,
+                        row_number() over (partition by {key_sql} order by source_row) as copy
+                      from suspects join versions using ({key_sql}))
+    select source_row, which from numbered where which = 1 or copy > 1""",
+        )
+
+    def _note_later(self, dataset: Dataset) -> None:
+        """Note how many dates come after the window of observation, and so are not known yet."""
+        late = [column for column in self.columns if column.known_from == column.name]
+        if not late:
+            return
+        counts = ", ".join(f"count(case when {identifier(later(c))} then 1 end) as {identifier(c.name)}" for c in late)
+        found = self.engine.table(f"select {counts} from {identifier(f'{self.table.name}_typed')} where rule = 0")
+        after = [f"{name} {rows:,}" for name, rows in found.iloc[0].items() if rows]
+        if after:
+            what = f"dates after {dataset.observed_until}, taken as not known yet: {', '.join(after)}"
+            self.notes.append((self.opened.parts[0].name, what))

@@ -1,0 +1,133 @@
+"""Parquet files with the same schema; every value is turned into text and meets the same grammar."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from journeylib.contract import contract_table
+from journeylib.engine import literal, quoted
+from journeylib.errors import DataError
+from journeylib.intake.dataset import TableSource
+from journeylib.intake.parts import (
+    Example,
+    Part,
+    Record,
+    check_unchanged,
+    file_of,
+    first_filled,
+    match,
+    not_used,
+    stamp,
+    unique_names,
+)
+
+_Path = tuple[str, ...]
+
+
+class ParquetTable:
+    """Parquet files, or what was spooled into one; see `OpenTable`. A line is a row's number, from 1.
+
+    A field within a nested column is called by its path, such as ``traffic.medium``. `parts` are given for
+    spooled tables, and `floats`, their columns that held floating-point numbers.
+    """
+
+    ragged, first_ragged = 0, None
+
+    def __init__(
+        self,
+        source: TableSource,
+        files: Sequence[Path],
+        parts: Sequence[Part] = (),
+        floats: frozenset[str] = frozenset(),
+    ):
+        self.attachable = self._files = tuple(files)
+        self._opened = [_open(file) for file in files]
+        schema = self._opened[0].schema_arrow
+        for file, opened in zip(files, self._opened, strict=True):
+            if not opened.schema_arrow.equals(schema):
+                raise DataError(
+                    f"{file.name} has another schema than {files[0].name}",
+                    way_out="Write the files of one table with one schema.",
+                )
+        self._sizes = [opened.metadata.num_rows for opened in self._opened]
+        self.parts = tuple(parts) or tuple(Part.of(f, n) for f, n in zip(files, self._sizes, strict=True))
+        self._stamps = [stamp(file) for file in files]
+        paths = dict(_paths(schema))
+        names = unique_names(self.parts[0].name, list(paths))
+        places = match(source, self.parts[0].name, names)
+        kinds = list(paths.values())
+        self._columns = {name: [kinds[place][0] for place in found] for name, found in places.items()}
+        self._check_ids(source, places, names, [kind for _, kind in kinds], floats)
+        self.notes = not_used(self.parts[0].name, names, places)
+        self.columns = {name: tuple(map(_text, found)) for name, found in self._columns.items()}
+
+    def _check_ids(self, source, places, names, kinds, floats) -> None:
+        """Refuse ids stored as floating-point numbers: 007 and long ids are already lost in them."""
+        for column in contract_table(source.name).columns:
+            for place in places.get(column.name, ()) if column.type == "id" else ():
+                if pa.types.is_floating(kinds[place]) or names[place] in floats:
+                    kind = kinds[place] if pa.types.is_floating(kinds[place]) else "double"
+                    raise DataError(
+                        f'{self.parts[0].name}: {column.name} is stored as {kind} in "{names[place]}"',
+                        way_out="Write ids as text: a floating-point number has lost leading zeros and long ids.",
+                    )
+
+    def example(self, row: int, column: str) -> Example:
+        """See `OpenTable.example`."""
+        file, row = file_of(self._sizes, row)
+        opened = self._opened[file]
+        group, place = file_of([opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)], row)
+        paths = self._columns.get(column, [])
+        values = opened.read_row_group(group, columns=[path[0] for path in paths]).slice(place, 1).to_pylist()[0]
+        texts = [_shown(values, path) for path in paths]
+        return Example(self.parts[file].name, row + 1, first_filled(texts, range(len(texts))))
+
+    def records(self, rows: np.ndarray) -> Iterator[Record]:
+        """See `OpenTable.records`."""
+        first = 0
+        for file, opened in enumerate(self._opened):
+            check_unchanged(self._files[file], self._stamps[file])
+            top = first
+            for group in range(opened.num_row_groups):
+                size = opened.metadata.row_group(group).num_rows
+                mine = rows[(rows >= first) & (rows < first + size)]
+                if len(mine):
+                    found = opened.read_row_group(group).take(pa.array(mine - first)).to_pylist()
+                    for row, values in zip(mine.tolist(), found, strict=True):
+                        fields = {name: None if v is None else str(v) for name, v in values.items()}
+                        yield Record(row, self.parts[file].name, row - top + 1, fields)
+                first += size
+
+
+def _open(file: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{file.name} is not a Parquet file: {error}", way_out="Write it again.") from None
+
+
+def _paths(fields: Sequence[pa.Field], above: _Path = ()) -> Iterator[tuple[str, tuple[_Path, pa.DataType]]]:
+    """Yield the dotted name, path and type of every column, and of the fields within nested ones."""
+    for field in fields:
+        path = (*above, field.name)
+        yield ".".join(path), (path, field.type)
+        if pa.types.is_struct(field.type):
+            yield from _paths(list(field.type), path)
+
+
+def _text(path: _Path) -> str:
+    """Return the SQL of a field as text."""
+    sql = quoted(path[0])
+    for name in path[1:]:
+        sql = f"struct_extract({sql}, {literal(name)})"
+    return f"cast({sql} as varchar)"
+
+
+def _shown(values: dict, path: _Path) -> str | None:
+    value: object = values
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return None if value is None else str(value)

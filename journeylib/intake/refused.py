@@ -1,0 +1,85 @@
+"""The rows set aside, with all their fields, for those who may see them: a private Parquet file."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from journeylib.contract import REASONS
+from journeylib.errors import DataError
+from journeylib.intake.grammar import Rule
+from journeylib.intake.judged import Judged
+from journeylib.intake.parts import Record
+
+ROWS_AT_A_TIME = 50_000
+SCHEMA = pa.schema(
+    [
+        ("table", pa.string()),
+        ("reason", pa.string()),
+        ("is_fault", pa.bool_()),
+        ("column", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
+        ("fields", pa.string()),
+    ]
+)
+
+
+def refused_rows(read: Mapping[str, Judged], table: str = "", reason: str = "") -> Iterator[tuple]:
+    """Yield every refused row as in `SCHEMA`; ``fields`` is a JSON object of its text by source column."""
+    for name, judged in read.items():
+        if table not in ("", name):
+            continue
+        batches = [batch.to_numpy() for batch in judged.refused()]
+        found = np.concatenate(batches) if batches else np.empty((0, 2), dtype=np.int64)
+        rules = dict(found.tolist())
+        for record in judged.opened.records(found[:, 0] - 1):
+            rule = Rule("", "ragged") if record.row < 0 else judged.rules[rules[record.row + 1] - 1]
+            if reason in ("", rule.reason):
+                yield _line(name, rule, record)
+
+
+def offenders(read: Mapping[str, Judged], table: str, reason: str, max_rows: int) -> pd.DataFrame:
+    """Return the first refused rows of a table and reason ("" for any)."""
+    found = islice(refused_rows(read, table, reason), max_rows)
+    return pd.DataFrame(found, columns=SCHEMA.names).astype({"line": "int64", "is_fault": bool})
+
+
+def write_refused(read: Mapping[str, Judged], path: Path, expected: int) -> int:
+    """Write all refused rows to a Parquet file that only its owner can read, whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            written = _write(refused_rows(read), file)
+        if written != expected:
+            raise DataError(f"{written:,} refused rows were found again, not {expected:,}", way_out="Read them anew.")
+        os.replace(part, path)
+    except OSError as error:
+        what = f"the quarantine cannot be written: {error.strerror}"
+        raise DataError(what, first=path, way_out="Name a file in a folder that is there.") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+    return written
+
+
+def _write(lines: Iterator[tuple], file) -> int:
+    written = 0
+    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        while batch := list(islice(lines, ROWS_AT_A_TIME)):
+            columns = [pa.array(c, f.type) for c, f in zip(zip(*batch, strict=True), SCHEMA, strict=True)]
+            writer.write_table(pa.table(columns, schema=SCHEMA))
+            written += len(batch)
+    return written
+
+
+def _line(table: str, rule: Rule, record: Record) -> tuple:
+    fields = json.dumps(record.fields, ensure_ascii=False)
+    return (table, rule.reason, REASONS[rule.reason].is_fault, rule.column, record.file, record.line, fields)
