@@ -125,8 +125,10 @@ def account(rows: pd.DataFrame, money: pd.DataFrame) -> str:
     'Of 3 rows, 2 were used and 1 set aside; of EUR 7.5, EUR 7.5 was used. Nothing else was lost.'
     """
     came, used, refused = (int(rows[c].sum()) for c in ("rows_in", "rows_used", "rows_quarantined"))
+    several = len(set(money.get("table", ()))) > 1
     amounts = "".join(
-        f"; of {m.currency} {plain(m.money_in)}, {m.currency} {plain(m.money_used)} was used"
+        f"; of {m.currency} {plain(m.money_in)}{f' in {m.table}' if several else ''},"
+        f" {m.currency} {plain(m.money_used)} was used"
         for m in money.itertuples()
     )
     return f"Of {came:,} rows, {used:,} were used and {refused:,} set aside{amounts}. Nothing else was lost."
