@@ -165,19 +165,17 @@ read: its money is in neither sum.'
     came, used, refused, unread = (
         int(rows[c].sum()) for c in ("rows_in", "rows_used", "rows_quarantined", "rows_without_amount")
     )
+    several = len(set(money.get("table", ()))) > 1
     amounts = "".join(
-        f"; of {m.currency} {plain(m.money_in)}, {m.currency} {plain(m.money_used)} was used"
+        f"; of {m.currency} {plain(m.money_in)}{f' in {m.table}' if several else ''},"
+        f" {m.currency} {plain(m.money_used)} was used"
         for m in money.itertuples()
     )
     told = f"Of {came:,} rows, {used:,} were used and {refused:,} set aside{amounts}."
     if not unread:
         return f"{told} Nothing else was lost."
-    many = (
-        f"{unread:,} rows set aside no amount could be read: their"
-        if unread > 1
-        else ("1 row set aside no amount could be read: its")
-    )
-    return f"{told} In {many} money is in neither sum."
+    many, whose = (f"{unread:,} rows", "their") if unread > 1 else ("1 row", "its")
+    return f"{told} In {many} set aside no amount could be read: {whose} money is in neither sum."
 
 
 def ledger_table(rows: pd.DataFrame, money: pd.DataFrame) -> pd.DataFrame:

@@ -61,3 +61,16 @@ def test_checks_stand_failed_first_and_informing_last():
 def test_cells_of_a_table_are_written_for_people():
     values = [None, pd.NaT, pd.NA, True, -12357, 0.5, "text"]
     assert [findings.plain(v) for v in values] == ["–", "–", "–", "yes", "−12,357", "0.5000", "text"]
+
+
+def test_ledger_of_several_tables_says_whose_money_it_is():
+    rows = pd.DataFrame(
+        {"table": ["orders", "events"], "rows_in": [3, 1], "rows_used": [2, 1], "rows_quarantined": [1, 0]}
+    )
+    money = pd.DataFrame(
+        {"table": ["orders", "events"], "currency": ["EUR", "EUR"], "money_in": [7, 2], "money_used": [6, 2]}
+    )
+    assert findings.account(rows, money) == (
+        "Of 4 rows, 3 were used and 1 set aside; of EUR 7 in orders, EUR 6 was used; of EUR 2 in events, EUR 2 was used."
+        " Nothing else was lost."
+    )

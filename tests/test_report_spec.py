@@ -249,6 +249,15 @@ class TestKey:
         (after,) = plan.prepare(root, select(read_suites(root)))
         assert plan.changes(after, before.blank, root) == [f"{part} changed"]
 
+    def test_database_never_counts_as_unchanged(self, root):
+        toml = root / "data/shop/dataset.toml"
+        named = 'source = "postgres"\ntable = "sales"\ndsn_env = "SHOP_DSN"'
+        toml.write_text(toml.read_text().replace('source = "orders.csv"', named))
+        (before,) = plan.prepare(root, select(read_suites(root)))
+        (after,) = plan.prepare(root, select(read_suites(root)))
+        assert before.problem is None
+        assert plan.changes(after, before.blank, root) == ["data changed"]
+
     def test_outputs_times_and_the_spec_layout_do_not_matter(self, root):
         before = self.key(root)
         saved = small_project.notebook("1 + 1")

@@ -286,6 +286,24 @@ def test_postgres_table_gives_what_text_gives(read, expected, monkeypatch):
         read(POSTGRES)
 
 
+@pytest.mark.audit
+def test_a_real_postgres_gives_what_text_gives(read, expected, monkeypatch, tmp_path):
+    pgserver = pytest.importorskip("pgserver", reason="pip install pgserver brings a PostgreSQL of its own")
+    psycopg = pytest.importorskip("psycopg")
+    monkeypatch.setattr(postgres, "psycopg", psycopg)
+    server = pgserver.get_server(tmp_path / "server")
+    try:
+        monkeypatch.setenv("SHOP_DSN", server.get_uri())
+        with psycopg.connect(server.get_uri()) as connection, connection.cursor() as cursor:
+            cursor.execute("create table public.sales (order_id text, customer_id text, ordered_at text, revenue text)")
+            cursor.executemany("insert into public.sales values (%s, %s, %s, %s)", RECORDS)
+        assert tuple(read(POSTGRES)[:4]) == expected
+        with pytest.raises(DataError, match='PostgreSQL refused sale of SHOP_DSN: relation "sale" does not exist'):
+            read(POSTGRES | {"table": "sale"})
+    finally:
+        server.cleanup()
+
+
 def test_postgres_that_cannot_be_used_is_a_named_error_without_the_password(read, monkeypatch):
     monkeypatch.setattr(postgres, "psycopg", None)
     with pytest.raises(

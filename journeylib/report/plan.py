@@ -3,11 +3,12 @@
 import dataclasses
 import functools
 import json
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from journeylib.errors import DataError, JourneyError, SpecError, UsageError, did_you_mean
-from journeylib.parameters import DATABASE, dataset_inputs, plain, read_toml, source_files
+from journeylib.parameters import DATABASE, dataset_file, dataset_inputs, plain, read_toml, source_files
 from journeylib.report import manifest
 from journeylib.report.spec import Report, override, placed, read_suites, select
 
@@ -61,7 +62,7 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
             "spec": manifest.sha256(manifest.canonical([report.ref, report.title])),
             "notebook": source_digest(content, report.notebook),
             "parameters": manifest.sha256(manifest.canonical(plain(report.settings))),
-            "data": manifest.sha256(manifest.canonical(inputs)),
+            "data": manifest.sha256(manifest.canonical([*inputs, *_unseen(root, report)])),
             "code": code,
             "environment": environment,
             "needs": manifest.sha256(manifest.canonical([keys[ref] for ref in report.needs])),
@@ -135,6 +136,15 @@ def source_digest(content: bytes, name: str) -> str:
             way_out="Tag the cell that sets them, or its values would win over the report's.",
         )
     return manifest.sha256(manifest.canonical(cells))
+
+
+def _unseen(root: Path, report: Report) -> list[str]:
+    """Return what stands for data that no file shows: a database may have changed, so it never counts as the same."""
+    dataset = getattr(report.settings, "dataset", None)
+    if dataset is None:
+        return []
+    tables = read_toml(dataset_file(dataset, root)).values()
+    return [secrets.token_hex() for table in tables if isinstance(table, dict) and table.get("source") == DATABASE]
 
 
 def input_files(root: Path, report: Report) -> list[Path]:
