@@ -1,4 +1,4 @@
-"""What people buy: each at his own rate with the season, until he leaves; every order knows what caused it."""
+"""What people buy: each at their own rate with the season, until they leave; every order knows what caused it."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def effect_at(settings: WorldSettings, age: np.ndarray) -> np.ndarray:
     >>> effect_at(WorldSettings(effect_ramp_days=30, effect_fade_days=720), np.array([0, 30, 720])).round(3)
     array([0.   , 0.606, 0.368])
     """
-    return -np.expm1(-age / settings.effect_ramp_days) * np.exp(-age / settings.effect_fade_days)
+    return (1 - np.exp(-age / settings.effect_ramp_days)) * np.exp(-age / settings.effect_fade_days)
 
 
 def buy(

@@ -13,7 +13,7 @@ from journeylib.simulate.referral import Invites
 from journeylib.simulate.settings import BEHAVIOURS, HORIZON
 
 QUANTITIES = {
-    "l1_margin_365": "what a referred customer brings more in margin, to day 365, for having been referred",
+    "l1_margin_365": "what a referred customer, no fraud, brings more in margin to day 365 for having been referred",
     "l1_active_days_365": "the same in days before leaving",
     "l1_friends_365": "the same in friends who join by their invites",
     "margin_365_referred": "margin to day 365 of the referred, fraud included: for the naive comparison",
@@ -177,7 +177,7 @@ def _referrers(sums: Sums, clock: Clock, people: People, orders: Orders, bought:
     """Add what the first invite changes in the year after it, for those who sent one within the window."""
     at = np.where(bought, people.joined + people.first_invite, np.inf)
     chosen = at < clock.days
-    year = people.first_invite + HORIZON
+    year = np.where(chosen, people.first_invite, 0.0) + HORIZON
     days = np.minimum(people.lifetime, year) - np.minimum(people.lifetime_not_referring, year)
     sums.mean("l3_active_days_365", days, chosen)
     begin = np.where(chosen, np.floor(np.where(chosen, at, 0.0)), 0.0)

@@ -127,12 +127,12 @@ def invited_touches(
     """
     friends = np.flatnonzero(people.generation > 0)
     referred = friends[people.referred[friends]]
-    log.add("invitation", referred, people.started[referred])
-    between = people.started + (people.joined - people.started) * rng.random(len(people))
-    log.add("invited_visit", referred, between[referred])
+    log.add("invitation", referred, clock.awake(people.started[referred]))
+    between = people.started[friends] + (people.joined - people.started)[friends] * rng.random(friends.size)
+    log.add("invited_visit", referred, clock.awake(between[people.referred[friends]]))
     others = friends[~people.referred[friends]]
-    log.add("find", others, people.started[others])
-    log.add("product_page", others, between[others])
+    log.add("find", others, clock.awake(people.started[others]))
+    log.add("product_page", others, clock.awake(between[~people.referred[friends]]))
     met = people.referred & (rng.random(len(people)) < settings.paid_touch_share)
     who = np.flatnonzero(met)
     log.add("social_ad", who, clock.awake(people.started[who] - 1 - rng.exponential(20.0, who.size)))

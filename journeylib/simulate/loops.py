@@ -46,11 +46,11 @@ def _after_orders(
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Tell delivery, use, help and return of each purchase; returns person, time and number of what may be shared."""
     n, least_spread = orders.person.size, DELIVERY_DAYS
-    arrives = clock.awake(orders.time + least_spread[0] + least_spread[1] * rng.random(n))
-    shareable = [(orders.person, arrives, log.add("delivery", orders.person, arrives))]
+    arrives = orders.time + least_spread[0] + least_spread[1] * rng.random(n)
+    shareable = [(orders.person, arrives, log.add("delivery", orders.person, clock.awake(arrives)))]
     uses = rng.random(n) < USE_SHARE
-    time = clock.awake(arrives[uses] + rng.exponential(10.0, np.count_nonzero(uses)))
-    shareable.append((orders.person[uses], time, log.add("use", orders.person[uses], time)))
+    time = arrives[uses] + rng.exponential(10.0, np.count_nonzero(uses))
+    shareable.append((orders.person[uses], time, log.add("use", orders.person[uses], clock.awake(time))))
     asks = rng.random(n) < HELP_SHARE
     person, time = orders.person[asks], clock.awake(arrives[asks] + rng.exponential(15.0, np.count_nonzero(asks)))
     asked = log.add("help", person, time)
@@ -66,17 +66,17 @@ def _take_part(
     """Tell adoptions, and further taking part while the person is there; returns what may be shared."""
     shareable = []
     for behaviour in BEHAVIOURS:
-        since = clock.awake(np.minimum(people.adopted(behaviour), clock.told))
+        since = people.adopted(behaviour)
         who = np.flatnonzero(since < clock.days)
-        adopted = log.add(behaviour, who, since[who])
+        adopted = log.add(behaviour, who, clock.awake(since[who]))
         if behaviour == "share":
             continue
         shareable.append((who, since[who], adopted))
         left = np.minimum(people.left[who], clock.days)
         span = np.maximum(left - since[who], 0.0)
         again = np.repeat(np.arange(who.size), rng.poisson(TAKES_PART * span))
-        time = clock.awake(since[who][again] + span[again] * rng.random(again.size))
-        shareable.append((who[again], time, log.add(behaviour, who[again], time)))
+        time = since[who][again] + span[again] * rng.random(again.size)
+        shareable.append((who[again], time, log.add(behaviour, who[again], clock.awake(time))))
     return shareable
 
 
@@ -91,7 +91,6 @@ def _share(
     """Let those who share do so again, prompted by a moment: each with the same chance, `share_yield`."""
     person, time, number = (np.concatenate(part) for part in zip(*shareable, strict=True))
     after = time + rng.exponential(0.5, time.size)
-    since = clock.awake(np.minimum(people.adopted("share"), clock.told))
-    able = (time >= since[person]) & (after < people.left[person])
+    able = (time >= people.adopted("share")[person]) & (after < people.left[person])
     moved = able & (rng.random(time.size) < s.share_yield)
     log.add("share", person[moved], clock.awake(after[moved]), link=number[moved])

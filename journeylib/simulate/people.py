@@ -137,7 +137,9 @@ def lifetimes(settings: WorldSettings, people: People, supported: bool, first_in
     never joined, and frauds, stay 0 days.
     """
     s = settings
-    support = people.support if supported else np.zeros(len(people))
+    # An effect that is none leaves no trace, not even in the last bit.
+    support = people.support if supported and s.referred_hazard_ratio != 1 else np.zeros(len(people))
+    first_invite = first_invite if s.referrer_hazard_ratio != 1 else np.full(len(people), NEVER)
     edges = np.sort(np.stack([support, first_invite, people.detracts], axis=1), axis=1)
     age, left = np.zeros(len(people)), people.patience.copy()
     life = np.full(len(people), NEVER)

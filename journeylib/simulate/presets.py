@@ -32,10 +32,12 @@ PRESETS = {
             "healthy",
             "a company where everything works",
             """Referral adds value, and less than it seems: the referred bring more margin, but part of the naive
-            difference is selection, because people of high affinity invite people of high affinity. Given
-            affinity, network and date of joining, which the tables show, the remaining difference is the effect;
-            searches before joining, the placebo, do not differ. Some two thirds of the referred would not have
-            come within a year; the circles without a programme show the same. Sending an invite keeps its sender
+            difference is selection, because people of high affinity invite people of high affinity. Among
+            people whose circle has a programme, and given affinity, network and date of joining, which the tables
+            show, the remaining difference is the effect; searches before joining, the placebo, do not differ.
+            Some two thirds of the referred would not have come within a year. Circles without a programme, held
+            out by lot, prove that it gains customers; counted to the end of the window they put the share nearer
+            four fifths, for who would have come later still, and friends of friends, count as gained. Sending an invite keeps its sender
             longer, by far less than ever-senders against never-senders suggests. Co-creation, community and
             sharing bring people back, in this order. Prompt replies sell.""",
         ),
@@ -54,14 +56,20 @@ PRESETS = {
             """The lift is not identified, and the report must refuse it: given all that is measured, the referred
             searched more before they joined, which no referral can have caused. An adjusted difference is far
             above the true effect, and more data make it look more certain, not more right.""",
-            knobs={"hidden_confounding": 1.0, "homophily": 0.8, "quality_to_invites": 0.6, "invites": 0.7},
+            knobs={
+                "hidden_confounding": 0.9,
+                "homophily": 0.75,
+                "quality_to_invites": 0.4,
+                "invites": 0.7,
+                "research_visits": 2.5,
+            },
         ),
         Preset(
             "loyal_few",
             "most buy once, few carry the company",
-            """Most customers never come back, soon; a small part of them brings most of the margin, and a mean per
-            customer describes hardly anyone. Values must be shown with their concentration, an interval and the
-            share that is still uncertain; a forecast from the mean rate fails for both groups.""",
+            """Most customers do not come back within a year; a tenth of them brings more than half of the margin,
+            and a mean per customer describes hardly anyone. Values must be shown with their concentration, an
+            interval and the share that is still uncertain; a forecast from the mean rate fails for both groups.""",
             knobs={
                 "buy_rate": 0.006,
                 "buy_spread": 1.2,
@@ -76,8 +84,8 @@ PRESETS = {
         Preset(
             "push_heavy",
             "the company does the talking, and nobody listens",
-            """Most touches are pushes, and they do little: a push moves a person on far less often than a touch he
-            sought himself, messages cause no orders (those held out buy as much), and replies come late when
+            """Most touches are pushes, and they do little: a push moves people on far less often than a touch
+            they sought, messages cause no orders (those held out buy as much), and replies come late when
             people do ask. Counting touches before purchases credits the pushes nevertheless; removal effects,
             the held-out group and the wait for replies do not.""",
             knobs={

@@ -1,9 +1,9 @@
 """How people bring people: generation after generation, by clocks that compete.
 
-An invited friend who would take the invite up has two clocks, both running from the invite: one until he
-takes it up, one until he would have come by himself (never, unless he was about to). Whichever rings first
-brings him. If it is the invite, the other clock goes on, and tells exactly whether he would have come anyway
-(type two: within `HORIZON` days) and how much later.
+A friend who would take an invite up has two clocks, both running from the invite: one until it is taken up, one
+until the friend would have come unasked (never, except for those who were about to). Whichever rings first
+decides. If it is the invite, the other clock goes on, and tells exactly whether the friend would have come
+anyway (type two: within `HORIZON` days) and how much later.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from journeylib.errors import ParameterError
 from journeylib.simulate.clock import Clock
 from journeylib.simulate.journeys import FirstJourneys, first_journeys
 from journeylib.simulate.people import NEVER, ORGANIC, PAID, REFERRED, People, born, gather, lifetimes
@@ -19,16 +20,17 @@ from journeylib.simulate.settings import BEHAVIOURS, NETWORK, WorldSettings
 
 SPARE_ROOTS = 50
 FRAUD_DAYS = 0.01
+MOST_PER_ROOT = 10
 
 
 @dataclass(frozen=True)
 class Invites:
     """Every invite that would be sent, one entry each, told beyond the window of observation.
 
-    `age` is the referrer's age in days, `join_age` the same when the friend joins by this invite (NEVER: he
-    does not), `came` when he came by himself before that. `sent` and `sent_not_referred` say whether the
+    `age` is the referrer's age in days, `join_age` the same when the friend joins by this invite, `came`
+    when the friend came unasked before that (NEVER: not so). `sent` and `sent_not_referred` say whether the
     referrer sends it in the world as it is, and had the referrer not been referred. `referee` is the friend's
-    place among the people, -1 when he is not among them.
+    place among the people, -1 for those who are not among them.
     """
 
     referrer: np.ndarray
@@ -65,6 +67,11 @@ def populate(
     )  # fmt: skip
     generations, sent, before = [], [], 0
     while len(generation):
+        if before > MOST_PER_ROOT * roots:
+            raise ParameterError(
+                f"simulate: {roots:,} people brought {before:,} others within {settings.days} days, and no end",
+                way_out="Lower invites, accept_share, homophily or quality_to_invites.",
+            )
         generation, invites = _invite(settings, rng, generation)
         generations.append(generation)
         friends, invites = _friends(settings, clock, rng, generation, invites, before)
@@ -149,10 +156,10 @@ def _friends(
     alone = np.where(seeks, rng.exponential(s.organic_days, n), NEVER)
     alone = np.where(fraud, delay, alone)
     by_invite = takes_up & ~people.held_out[who] & (fraud | (delay < alone))
-    by_himself = takes_up & ~by_invite & np.isfinite(alone)
+    unasked = takes_up & ~by_invite & np.isfinite(alone)
     sent_at = people.joined[who] + invites.age
     latent = s.homophily * people.latent[who] + np.sqrt(1 - s.homophily**2) * rng.standard_normal((n, 3))
-    join_at = sent_at + np.where(by_invite, delay, np.where(by_himself, alone, NEVER))
+    join_at = sent_at + np.where(by_invite, delay, np.where(unasked, alone, NEVER))
     comes = np.flatnonzero(invites.sent & (join_at < clock.days))
     referee = np.full(n, -1)
     referee[comes] = before + len(people) + np.arange(comes.size)
@@ -160,12 +167,12 @@ def _friends(
         invites,
         referrer=who + before,
         join_age=np.where(by_invite, invites.age + delay, NEVER),
-        came=np.where(by_himself, join_at, NEVER),
+        came=np.where(unasked, join_at, NEVER),
         fraud=fraud,
         referee=referee,
     )
     who, brought = who[comes], by_invite[comes]
-    # A friend who came by himself started some days before; one who was invited, with the invite.
+    # A friend who came unasked started some days before; one who was invited, with the invite.
     looked = np.maximum(join_at[comes] - rng.exponential(10.0, comes.size), 0.0)
     given = {
         "root": people.root[who],

@@ -17,10 +17,11 @@ ROUTES = ("organic", "paid", "referral")
 
 
 def customers_truth(clock: Clock, ids: Ids, people: People, gained: Outcomes) -> pa.Table:
-    """Return what is true of each person: who he is, how he came, and both of the lives he could have led."""
+    """Return what is true of each person: who they are, how they came, both lives they could have led."""
     bought = people.joined < clock.days
     late = _late(people, bought & people.referred)
-    detracted = np.where(people.detracts < people.lifetime, people.joined + people.detracts, np.inf)
+    joined = np.where(bought, people.joined, np.inf)
+    detracted = np.where(people.detracts < people.lifetime, joined + people.detracts, np.inf)
     outcomes = {
         "lifetime_days": people.lifetime,
         "lifetime_days_not_referred": people.lifetime_not_referred,
@@ -38,7 +39,7 @@ def customers_truth(clock: Clock, ids: Ids, people: People, gained: Outcomes) ->
             "circle": pa.array(people.root),
             "referrer_id": ids.people("C", people.referrer),
             "route": coded(np.where(bought, people.route, -1), ROUTES),
-            "joined_at": _dates(clock, people.joined),
+            "joined_at": _dates(clock, joined),
             "quality": numbers(people.quality),
             "network_latent": numbers(people.latent[:, 1]),
             "hidden": numbers(people.latent[:, 2]),
@@ -49,9 +50,9 @@ def customers_truth(clock: Clock, ids: Ids, people: People, gained: Outcomes) ->
             "held_out": pa.array(people.held_out),
             "referral_type": coded(np.where(np.isnan(late), -1, late <= HORIZON), ("one", "two")),
             "days_brought_forward": numbers(np.where(late <= HORIZON, late, np.nan)),
-            "first_invite_at": _dates(clock, people.joined + people.first_invite),
+            "first_invite_at": _dates(clock, joined + people.first_invite),
             "detracted_at": _dates(clock, detracted),
-            **{f"{b}_at": _dates(clock, people.adopted(b)) for b in BEHAVIOURS},
+            **{f"{b}_at": _dates(clock, np.where(bought, people.adopted(b), np.inf)) for b in BEHAVIOURS},
             **{name: numbers(np.where(bought, values, np.nan)) for name, values in outcomes.items()},
         }
     )
@@ -71,14 +72,14 @@ def orders_truth(ids: Ids, sold: Orders) -> pa.Table:
 
 
 def referrals_truth(clock: Clock, ids: Ids, people: People, invites: Invites) -> pa.Table:
-    """Return, for each recorded invite, whether it is fraud and when the friend would have come by himself."""
+    """Return, for each recorded invite, whether it is fraud and when the friend would have come unasked."""
     joined = invites.referee >= 0
     alone = np.where(joined, people.organic[invites.referee], invites.came)
     return pa.table(
         {
             "referral_id": ids.things("R", invites.referrer),
             "fraud": pa.array(invites.fraud),
-            "would_come_by_himself_at": _dates(clock, alone),
+            "would_come_unasked_at": _dates(clock, alone),
         }
     )
 

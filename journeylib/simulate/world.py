@@ -47,7 +47,7 @@ class Truth:
     """What is true of a world: tables row by row, and ``summary``, the quantities an analysis should find.
 
     `customers` has both lives of each person, `orders` the cause of each order, `referrals` when each friend
-    would have come by himself, `requests` the chance of each, `feedback` what everyone asked would have said.
+    would have come unasked, `requests` the chance of each, `feedback` what everyone asked would have said.
     """
 
     customers: pd.DataFrame

@@ -1,6 +1,5 @@
 """Write a world to a folder as a company would hand over its records, and the truth beside it, in one step."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -194,7 +193,7 @@ def _readme(settings: WorldSettings, preset: str, title: str, format: str, rows:
 
 Columns are those of the five tables that journeylib reads, under their own names. Segments: `segment_affinity`
 (A to E) and `segment_network` are known of everyone; `segment_programme` says whose circle of friends has no
-referral programme, `segment_messages` who gets no messages, both by lot. Searches of stage `unaware` are older
+referral programme (compare the referred with people whose circle has one), `segment_messages` who gets no messages, both by lot. Searches of stage `unaware` are older
 than any contact. Refunds are rows of their own, with their order's id and `-R`.
 
 What is true of this company is in `truth/`: look only after the analysis.
@@ -214,7 +213,7 @@ def _judges(preset: str, title: str) -> str:
 {about}
 
 `truth.json` holds the settings, and the value of each quantity below. `customers.parquet` has both lives of each
-person, `orders.parquet` the cause of each order, `referrals.parquet` when each friend would have come by himself,
+person, `orders.parquet` the cause of each order, `referrals.parquet` when each friend would have come unasked,
 `requests.parquet` the chance of each request to end in a purchase, `feedback.parquet` what everyone asked would
 have answered. Lives are told for a year beyond the window, so outcomes to day 365 are whole for everyone who
 bought. Blocks of {BLOCK:,} people are independent.
