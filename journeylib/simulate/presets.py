@@ -37,9 +37,9 @@ PRESETS = {
             show, the remaining difference is the effect; searches before joining, the placebo, do not differ.
             Some two thirds of the referred would not have come within a year. Circles without a programme, held
             out by lot, prove that it gains customers; counted to the end of the window they put the share nearer
-            four fifths, for who would have come later still, and friends of friends, count as gained. Sending an invite keeps its sender
-            longer, by far less than ever-senders against never-senders suggests. Co-creation, community and
-            sharing bring people back, in this order. Prompt replies sell.""",
+            four fifths, for who would have come later still, and friends of friends, count as gained. Sending an
+            invite keeps its sender longer, by far less than ever-senders against never-senders suggests.
+            Co-creation, community and sharing bring people back, in this order. Prompt replies sell.""",
         ),
         Preset(
             "referral_selection_only",

@@ -185,5 +185,7 @@ def _frames(blocks: list[dict[str, pa.Table]]) -> dict[str, pd.DataFrame]:
     for name in blocks[0]:
         table = pa.concat_tables([block[name] for block in blocks])
         plain = [pa.field(f.name, pa.float64() if pa.types.is_decimal(f.type) else f.type) for f in table.schema]
-        frames[name] = table.cast(pa.schema(plain)).to_pandas()
+        frames[name] = table.cast(pa.schema(plain)).to_pandas(
+            deduplicate_objects=False
+        )  # the search for repeats costs more than they do
     return frames

@@ -193,8 +193,9 @@ def _readme(settings: WorldSettings, preset: str, title: str, format: str, rows:
 
 Columns are those of the five tables that journeylib reads, under their own names. Segments: `segment_affinity`
 (A to E) and `segment_network` are known of everyone; `segment_programme` says whose circle of friends has no
-referral programme (compare the referred with people whose circle has one), `segment_messages` who gets no messages, both by lot. Searches of stage `unaware` are older
-than any contact. Refunds are rows of their own, with their order's id and `-R`.
+referral programme (compare the referred with people whose circle has one), `segment_messages` who gets no
+messages, both by lot. Searches of stage `unaware` are older than any contact. Refunds are rows of their own,
+with their order's id and `-R`.
 
 What is true of this company is in `truth/`: look only after the analysis.
 
