@@ -82,7 +82,7 @@ def validate(notebook: str, values: Mapping[str, object]):
             raise ParameterError(
                 f'notebook {notebook} has no parameter "{name}"', way_out=did_you_mean(str(name), fields)
             )
-    return model(**{name: _typed(notebook, fields[name], value) for name, value in values.items()})
+    return model(**{name: typed(notebook, fields[name], value) for name, value in values.items()})
 
 
 def plain(settings) -> dict[str, object]:
@@ -185,9 +185,13 @@ def source_files(folder: Path, source: str) -> list[Path]:
     return [folder / name for name in names if (folder / name).is_file()]
 
 
-def _typed(notebook: str, field: dataclasses.Field, value: object):
-    """Return `value` as the type the field declares, or refuse it."""
-    name, meta = f"{notebook}.{field.name}", field.metadata
+def typed(owner: str, field: dataclasses.Field, value: object):
+    """Return `value` as the type that a field made by `parameter` declares, or refuse it in the name of `owner`.
+
+    >>> typed("lifetime_value", dataclasses.fields(LifetimeValue)[5], "periodic")
+    'periodic'
+    """
+    name, meta = f"{owner}.{field.name}", field.metadata
     types_ = field.type.__args__ if isinstance(field.type, types.UnionType) else (field.type,)
     if value in (None, "") and type(None) in types_:
         return None

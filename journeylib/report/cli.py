@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -187,6 +188,45 @@ def status(root: Path, as_json: bool) -> None:
     for ref, state in states.items():
         since = f"; page of run {state['built_in']}, {state['built_at']}" if state["built_in"] else ""
         click.echo(f"  {ref}: {_words(state)}{since}")
+
+
+@main.command()
+@click.option("--preset", default="healthy", show_default=True, help="Which company: see below.")
+@click.option("--customers", type=int, help="People known, buyers or not; by default the preset's own number.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Start of every random draw.")
+@click.option("--out", type=click.Path(), required=True, help="The folder to make, such as data/mine.")
+@click.option("--format", "form", default="csv", show_default=True, help="csv or parquet.")
+@click.option("--force", is_flag=True, help="Replace a simulated world that is there already.")
+def simulate(preset: str, customers: int | None, seed: int, out: str, form: str, force: bool) -> None:
+    """Write a company of known truth: five tables to analyse, and beside them what is true.
+
+    The same preset, number and seed give the same bytes. The folder holds a dataset.toml, so notebooks open it
+    by its name when it lies in data/; truth/README.md says what a right analysis must conclude.
+
+    \b
+    Presets
+      healthy                  a company where everything works
+      referral_selection_only  referral brings better customers and changes nobody
+      hidden_confounding       something no column shows makes people buy, stay and invite
+      loyal_few                most buy once, few carry the company
+      push_heavy               the company does the talking, and nobody listens
+      tiny                     the healthy company, while it is small
+
+    \b
+    Examples:
+      journey simulate --out data/mine
+      journey simulate --preset push_heavy --customers 100000 --seed 7 --out data/pushy --format parquet
+    """  # noqa: D301 - click reads the \b
+    request = {"preset": preset, "customers": customers, "seed": seed, "out": out, "format": form, "force": force}
+    signal.signal(signal.SIGTERM, _terminated)
+    # A process of its own: this command stays light, and the runner knows nothing of the simulator.
+    with subprocess.Popen([sys.executable, "-P", "-m", "journeylib.simulate", json.dumps(request)]) as process:
+        try:
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+    sys.exit(code)
 
 
 def _states(root: Path, reports=None, force: bool = False) -> dict[str, dict]:
