@@ -26,6 +26,7 @@ _HOME = {
     "world_settings": "simulate",
     "write_world": "simulate",
     "checks": "checks",
+    "coverage": "coverage",
     "figures": "figures",
     "findings": "findings",
     "show": "show",

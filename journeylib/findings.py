@@ -42,7 +42,7 @@ def amount(value: float, unit: str, like: float | None = None) -> str:
     """
     if unit == "share":
         return number(100 * value, like=None if like is None else 100 * like) + " %"
-    text = number(value, like=like)
+    text = f"{value:,}" if isinstance(value, numbers.Integral) else number(value, like=like)
     first, _, rest = unit.partition(" ")
     if len(first) == CURRENCY_LENGTH and first.isupper():
         return f"{first} {text} {rest}".strip()

@@ -53,7 +53,16 @@ class LifetimeValue:
     seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
 
 
-NOTEBOOKS = {"lifetime_value": LifetimeValue}
+@dataclasses.dataclass(frozen=True)
+class DataHealth:
+    """Can this data carry the questions?"""
+
+    dataset: str = parameter("simulated", "folder under data/, or path to a dataset.toml")
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own")
+    smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
+
+
+NOTEBOOKS = {"data_health": DataHealth, "lifetime_value": LifetimeValue}
 
 
 def notebook_parameters(notebook: str) -> type:

@@ -14,7 +14,7 @@ from journeylib.engine import Engine, open_engine
 from journeylib.errors import ContractError, DataError, NotAnswerableError, did_you_mean
 from journeylib.intake import Intake, read_dataset
 from journeylib.parameters import dataset_file
-from journeylib.queries import identities, orders
+from journeylib.queries import health, identities, orders
 
 DAYS_PER = {"day": 1.0, "week": 7.0}
 
@@ -135,6 +135,19 @@ class Study:
                 way_out="Make one dataset per currency, or convert the amounts first.",
             )
         return found[0]
+
+    def months(self) -> pd.DataFrame:
+        """Count rows by table and month: ``table_name, month, row_count``."""
+        return self.engine.table(health.months(self.tables))
+
+    def first_orders(self) -> pd.DataFrame:
+        """Count customers by the month of their first order: ``month, customers, came_back``."""
+        return self.engine.table(health.first_orders()).astype({"came_back": "int64"})
+
+    def directions(self) -> pd.DataFrame:
+        """Count touchpoints by who started the contact: ``direction, touchpoints, customers``."""
+        self.require("events")
+        return self.engine.table(health.directions())
 
     @property
     def middle(self) -> dt.date:

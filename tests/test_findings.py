@@ -39,7 +39,9 @@ def test_share_is_said_in_per_cent_with_horizon_and_note():
 
 
 def test_observed_number_needs_no_interval():
-    assert findings.state(Estimate("Customers", 2357, unit="customers")) == "Customers: 2,360 customers."
+    assert (
+        findings.state(Estimate("Customers", 2357, unit="customers")) == "Customers: 2,357 customers."
+    )  # a count is exact
 
 
 def test_refusal_gives_every_reason():
@@ -66,7 +68,7 @@ def test_cells_of_a_table_are_written_for_people():
 def test_ledger_of_several_tables_says_whose_money_it_is():
     rows = pd.DataFrame(
         {"table": ["orders", "events"], "rows_in": [3, 1], "rows_used": [2, 1], "rows_quarantined": [1, 0]}
-    )
+    ).assign(rows_without_amount=0)
     money = pd.DataFrame(
         {"table": ["orders", "events"], "currency": ["EUR", "EUR"], "money_in": [7, 2], "money_used": [6, 2]}
     )

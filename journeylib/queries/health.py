@@ -1,0 +1,43 @@
+"""What the records cover: rows over time, who started the contact, when customers were first seen."""
+
+from collections.abc import Sequence
+
+DAYS = {  # the day that places a row of each table in time
+    "orders": "ordered_on",
+    "events": "occurred_on",
+    "referrals": "invited_on",
+    "feedback": "asked_on",
+}
+
+
+def months(tables: Sequence[str]) -> str:
+    """Count the rows of each table by month.
+
+    >>> months(["orders"]).splitlines()[0]
+    "select 'orders' as table_name, cast(date_trunc('month', ordered_on) as date) as month, count(*) as row_count"
+    """
+    parts = [
+        f"select '{table}' as table_name, cast(date_trunc('month', {DAYS[table]}) as date) as month,"
+        f" count(*) as row_count\nfrom {table} group by 2"
+        for table in tables
+        if table in DAYS
+    ]
+    return "\nunion all\n".join(parts) + "\norder by 1, 2"
+
+
+def first_orders() -> str:
+    """Count customers by the month of their first order, and how many of them ordered again later."""
+    return """
+with firsts as (
+  select customer_id, min(ordered_on) as first_on, max(ordered_on) as last_on from orders group by customer_id
+)
+select cast(date_trunc('month', first_on) as date) as month, count(*) as customers,
+  sum(case when last_on > first_on then 1 else 0 end) as came_back
+from firsts group by 1 order by 1"""
+
+
+def directions() -> str:
+    """Count touchpoints and customers by who started the contact."""
+    return """
+select coalesce(direction, 'unknown') as direction, count(*) as touchpoints, count(distinct customer_id) as customers
+from events group by 1 order by 1"""
