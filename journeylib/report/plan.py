@@ -2,15 +2,14 @@
 
 import dataclasses
 import functools
-import glob
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from journeylib.errors import DataError, JourneyError, SpecError, UsageError, did_you_mean
-from journeylib.parameters import dataset_inputs, plain, read_toml
+from journeylib.errors import DataError, JourneyError, ParameterError, SpecError, UsageError, did_you_mean
+from journeylib.parameters import dataset_inputs, plain
 from journeylib.report import manifest
-from journeylib.report.spec import Report, override, placed, read_suites, select
+from journeylib.report.spec import Report, override, read_suites, select
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +42,8 @@ def chosen(root: Path, names: tuple[str, ...], pairs: Mapping[str, str]) -> list
 def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
     """Read and hash all that each report is made from. Raises SpecError for a notebook that cannot be one.
 
-    A source file that is not there is the problem of its reports alone; the others can run.
+    Data that are not there or cannot be read are the problem of their reports alone; the others can run.
+    Only a dataset named on the command line is refused at once.
     """
     digest = functools.cache(lambda path: manifest.file_record(path, root))
     environment = manifest.sha256(
@@ -56,7 +56,13 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
         problem, inputs = None, []
         try:
             inputs = [digest(path) for path in input_files(root, report)]
-        except DataError as error:
+        except OSError as error:
+            problem = DataError(
+                f"data cannot be read: {error.strerror}", first=error.filename, way_out="Check the file's rights."
+            )
+        except (DataError, UsageError) as error:
+            if report.given and isinstance(error, ParameterError):
+                raise
             problem = error
         made_from = {
             "spec": manifest.sha256(manifest.canonical([report.ref, report.title])),
@@ -123,7 +129,8 @@ def source_digest(content: bytes, name: str) -> str:
         cells = [
             (c["cell_type"], "".join(c["source"]), sorted(c["metadata"].get("tags", ()))) for c in notebook["cells"]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        content = manifest.canonical(cells)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpecError(
             f"notebooks/{name}.ipynb is not a notebook of format 4",
             first=error,
@@ -135,11 +142,11 @@ def source_digest(content: bytes, name: str) -> str:
             f"notebooks/{name}.ipynb has {tagged} cells tagged parameters, not one",
             way_out="Tag the cell that sets them, or its values would win over the report's.",
         )
-    return manifest.sha256(manifest.canonical(cells))
+    return manifest.sha256(content)
 
 
 def input_files(root: Path, report: Report) -> list[Path]:
-    """Return the files a report reads. Raises DataError for a source that is not there.
+    """Return the files a report reads. Raises ParameterError, SpecError or DataError as `dataset_inputs` does.
 
     >>> from journeylib.parameters import project_root
     >>> (report,) = chosen(project_root(), ("cdnow/lifetime_value",), {})
@@ -147,14 +154,4 @@ def input_files(root: Path, report: Report) -> list[Path]:
     ['dataset.toml', 'orders.csv']
     """
     dataset = getattr(report.settings, "dataset", None)
-    if dataset is None:
-        return []
-    files = [path for path in placed(report.ref, dataset_inputs, dataset, root) if path.is_file()]
-    folder = files[0].parent
-    for table, spec in read_toml(files[0]).items():
-        source = spec.get("source") if isinstance(spec, dict) else None
-        if source and not glob.glob(str(folder / source), recursive=True):
-            raise DataError(
-                f'dataset {dataset}: no file for its table "{table}"', first=folder / source, way_out="Check source."
-            )
-    return files
+    return [] if dataset is None else dataset_inputs(dataset, root)
