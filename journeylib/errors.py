@@ -8,7 +8,10 @@ The command line prints the message without a traceback and leaves with ``exit_c
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode: control, format (such as right to left), half pairs, line ends
 
 
 class JourneyError(Exception):
@@ -23,11 +26,14 @@ class JourneyError(Exception):
     def __init__(self, what: str, *, first: object = None, way_out: str = ""):
         self.what, self.first, self.way_out = what, first, way_out
         example = "" if first is None else f" (first: {first})"
-        super().__init__(f"{what}{example}.{' ' + way_out if way_out else ''}")
+        super().__init__(printable(f"{what}{example}.{' ' + way_out if way_out else ''}"))
 
     def _render_traceback_(self) -> list[str]:
-        """Show only the message in a notebook (IPython asks for this): the reader's mistake needs no stack."""
-        return [f"{type(self).__name__}: {self}"]
+        """Show only the message in a notebook (IPython asks for this): the reader's mistake needs no stack.
+
+        The full name tells our errors from those of other packages with the same name, also to the runner.
+        """
+        return [f"{type(self).__module__}.{type(self).__name__}: {self}"]
 
 
 class UsageError(JourneyError, ValueError):
@@ -80,6 +86,16 @@ class BusyError(JourneyError):
     """Another run holds the lock."""
 
     exit_code = 75
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters written out, so that no source can steer a terminal.
+
+    >>> print(printable("Zoë \x1b[2J"))
+    Zoë \x1b[2J
+    """
+    steering = {c: c.encode("unicode_escape").decode() for c in set(text) if unicodedata.category(c) in STEERING}
+    return text.translate(str.maketrans(steering))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -17,11 +17,17 @@ import types
 from collections.abc import Mapping
 from pathlib import Path
 
-from journeylib.errors import ParameterError, SpecError, did_you_mean
+from journeylib.errors import DataError, ParameterError, SpecError, did_you_mean
 
 # A source of this name is a PostgreSQL table, and no file.
 DATABASE = "postgres"
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+DAYS = {"low": dt.date(1900, 1, 1), "high": dt.date(2199, 12, 31)}  # a day outside is a slip of the pen
+LONGEST_SHOWN = 200  # characters of a refused value
+
+_PARAMETER_CELL = re.compile(r"\s*#\s*(parameters)\b", re.IGNORECASE)
+_CELL_MAGIC = "get_ipython().run_cell_magic("  # what IPython makes of a cell that starts with %%time and the like
+_MAGIC_LINES = re.compile(r"^\s*[%!].*$", re.MULTILINE)
 
 
 def parameter(default, help, *, unit="", low=None, high=None, choices=()):
@@ -36,9 +42,9 @@ class LifetimeValue:
 
     dataset: str = parameter("cdnow", "folder under data/, or path to a dataset.toml")
     calibration_end: dt.date | None = parameter(
-        None, "last day the models learn from, later days test them; empty: the middle"
+        None, "last day the models learn from, later days test them; empty: the middle", **DAYS
     )
-    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own")
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own", **DAYS)
     horizon_weeks: int = parameter(52, "how far ahead value is counted", unit="weeks", low=1, high=520)
     annual_discount_rate: float = parameter(
         0.15, "what a year's wait takes off a sum of money (effective)", unit="per year", low=0.0, high=1.0
@@ -97,7 +103,7 @@ def validate(notebook: str, values: Mapping[str, object]):
 def plain(settings) -> dict[str, object]:
     """Return parameters as plain values, as a notebook cell or JSON holds them: dates as ISO text, empty for none.
 
-    >>> plain(LifetimeValue())["calibration_end"]
+    >>> plain(LifetimeValue(calibration_end=dt.date(1997, 9, 30)))["calibration_end"]
     '1997-09-30'
     """
     return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
@@ -106,15 +112,17 @@ def plain(settings) -> dict[str, object]:
 def parameters(notebook: str, namespace: Mapping[str, object]):
     r"""Check the parameters of the running notebook: ``p = jl.parameters("lifetime_value", globals())``.
 
-    Names are taken from the cells that start with ``# parameters`` (the notebook's own, and the one that
-    papermill or jupyter-scheduler put after it), so scratch variables of a session are left alone.
+    Names are taken from the cells that start with ``# parameters`` (the notebook's own) or ``# Parameters``
+    (which papermill or jupyter-scheduler put after it), as they last ran: scratch variables of a session are
+    left alone, and a cell that was mended counts as mended.
 
     >>> parameters("lifetime_value", {"In": ["# parameters\nseed = 7"], "seed": 7, "scratch": 1}).seed
     7
     """
     fields = {f.name for f in dataclasses.fields(notebook_parameters(notebook))}
-    cells = [c for c in namespace.get("In", ()) if c.lstrip().lower().startswith("# parameters")]
-    assigned = {name for cell in cells for name in _assigned(cell)}
+    found = ((_PARAMETER_CELL.match(source), source) for source in map(_below_magics, namespace.get("In", ())))
+    last = {match[1][0]: source for match, source in found if match}  # "p": the notebook's own, "P": put after it
+    assigned = {name for source in last.values() for name in _assigned(source)}
     return validate(notebook, {name: namespace[name] for name in sorted(assigned | fields) if name in namespace})
 
 
@@ -161,7 +169,7 @@ def read_toml(path: Path) -> dict:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SpecError("file not found", first=path, way_out="Check the path.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # bad syntax, bad UTF-8, numbers or nesting without end
         raise SpecError(
             f"{path.name} is not valid TOML: {error}",
             first=path,
@@ -172,12 +180,28 @@ def read_toml(path: Path) -> dict:
 def dataset_inputs(dataset: str, root: Path | None = None) -> list[Path]:
     """Return the files a dataset is read from: its ``dataset.toml`` and every file its tables name.
 
+    Raises SpecError for a source that is no text, DataError for one that leads to no file.
+
     >>> [path.name for path in dataset_inputs("cdnow")]
     ['dataset.toml', 'orders.csv']
     """
     toml = dataset_file(dataset, root)
-    sources = [t["source"] for t in read_toml(toml).values() if isinstance(t, dict) and "source" in t]
-    return [toml, *sorted({path for source in sources for path in source_files(toml.parent, source)})]
+    files = set()
+    for table, spec in read_toml(toml).items():
+        if not isinstance(spec, dict) or spec.get("source", DATABASE) == DATABASE:
+            continue
+        if not isinstance(source := spec["source"], str):
+            raise SpecError(
+                f"{toml}: {table}.source must be text, not {_shown(source)}", way_out='Write source = "orders.csv".'
+            )
+        if not (found := source_files(toml.parent, source)):
+            raise DataError(
+                f'dataset {dataset}: no file for its table "{table}"',
+                first=toml.parent / source,
+                way_out="Check source.",
+            )
+        files.update(found)
+    return [toml, *sorted(files)]
 
 
 def source_files(folder: Path, source: str) -> list[Path]:
@@ -202,7 +226,7 @@ def typed(owner: str, field: dataclasses.Field, value: object):
     """
     name, meta = f"{owner}.{field.name}", field.metadata
     types_ = field.type.__args__ if isinstance(field.type, types.UnionType) else (field.type,)
-    if value in (None, "") and type(None) in types_:
+    if (value is None or (isinstance(value, str) and value == "")) and type(None) in types_:
         return None
     kind = types_[0]
     if kind is dt.date and isinstance(value, str):
@@ -213,7 +237,7 @@ def typed(owner: str, field: dataclasses.Field, value: object):
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
-        raise ParameterError(f"{name} takes {_WORDS[kind]}, not {value!r}", way_out=f"Default: {field.default}.")
+        raise ParameterError(f"{name} takes {_WORDS[kind]}, not {_shown(value)}", way_out=f"Default: {field.default}.")
     if meta["choices"] and value not in meta["choices"]:
         near = difflib.get_close_matches(str(value), meta["choices"], n=1)
         hint = f'Did you mean "{near[0]}"?' if near else ""
@@ -236,12 +260,26 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, dt.date) else value
 
 
+def _shown(value: object) -> str:
+    """Say a refused value, in short; of one that may hold a table of data only the type."""
+    plain_value = value is None or isinstance(value, (str, int, float, dt.date))
+    return repr(value)[:LONGEST_SHOWN] if plain_value else f"a {type(value).__name__}"
+
+
+def _below_magics(cell: str) -> str:
+    """Return the Python of a cell, without its lines for IPython and the shell."""
+    if cell.startswith(_CELL_MAGIC):
+        cell = ast.parse(cell).body[0].value.args[2].value
+    return _MAGIC_LINES.sub("", cell)
+
+
 def _assigned(source: str) -> set[str]:
-    """Return the names a cell assigns at its top level."""
-    targets = set()
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign):
-            targets.update(t.id for t in node.targets if isinstance(t, ast.Name))
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            targets.add(node.target.id)
-    return targets
+    """Return every name a cell binds. Raises ParameterError when it is not Python."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise ParameterError(
+            "the parameters cell is not valid Python", first=error, way_out="Mend it and run it again."
+        ) from None
+    stored = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return stored | {node.asname for node in nodes if isinstance(node, ast.alias) and node.asname}

@@ -11,7 +11,7 @@ import click.testing
 import pytest
 import small_project
 
-from journeylib.report import cli, runner
+from journeylib.report import cli, runner, worker
 from journeylib.report.publish import Site
 
 REPORT = '[[report]]\nnotebook = "lifetime_value"\n'
@@ -59,9 +59,10 @@ def quick(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def same_signals():
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def journey(root, *words: str) -> click.testing.Result:
@@ -95,6 +96,7 @@ def started_nothing(root) -> bool:
         (["build", "lifetime_value", "-p", 'x;import os #=1'], 'has no parameter "x;import os #"'),
         (["build", "--jobs", "0"], "Invalid value for '-j' / '--jobs'"),
         (["build", "--wait", "-1"], "Invalid value for '--wait'"),
+        (["build", "--wait", "nan"], "--wait takes a number of seconds, not nan."),
         (["biuld"], "No such command 'biuld'"),
     ],
 )  # fmt: skip
@@ -112,7 +114,6 @@ def test_what_cannot_be_meant_leaves_with_2_and_starts_nothing(project, words, m
     [
         ("parameters = {horizon_weeks = 0}", "must lie between 1 and 520 weeks, not 0"),
         ("paramters = {}", 'unknown key "paramters". Did you mean "parameters"?'),
-        ("parameters = {dataset = 'shopp'}", 'no dataset is called "shopp" in data/. Did you mean "shop"?'),
     ],
 )
 def test_bad_spec_leaves_every_command_with_2_and_starts_nothing(project, command, text, message):
@@ -127,6 +128,22 @@ def test_bad_spec_leaves_every_command_with_2_and_starts_nothing(project, comman
 def test_folder_that_is_no_project_is_refused(tmp_path):
     result = journey(tmp_path, "list")
     assert (result.exit_code, result.stderr.split(" (")[0]) == (2, "journey: no project here")
+
+
+def test_project_whose_path_is_not_utf8_is_refused(tmp_path):
+    root = tmp_path / os.fsdecode(b"caf\xe9")
+    result = journey(small_project.make(root), "build")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("journey: the path of the project is not UTF-8 (first: ")
+    assert "caf\\udce9). Rename the folder." in result.stderr
+
+
+def test_kernel_pid_that_cannot_be_one_is_not_killed(tmp_path):
+    dead = worker.Worker.__new__(worker.Worker)
+    dead.folder = tmp_path
+    for text, pid in [("0", None), ("1", None), ("-5", None), ("9" * 30, None), ("x", None), ("4321", 4321)]:
+        (tmp_path / "kernel.pid").write_text(text)
+        assert dead._kernel() == pid
 
 
 def test_list_names_suites_reports_questions_and_states(project):
@@ -221,6 +238,16 @@ def test_report_whose_data_are_missing_fails_without_a_kernel_and_alone(project,
     assert small_project.entries(project)["other"]["reason"].startswith("dataset other: no file for its table")
 
 
+def test_dataset_that_cannot_be_meant_stops_its_report_alone(project, quick):
+    set_spec(project, REPORT + 'id = "other"\nparameters = {dataset = "shopp"}')
+    said = 'no dataset is called "shopp" in data/. Did you mean "shop"?'
+    assert f"journey: shop/other: {said}" in journey(project, "check").stderr
+    result = journey(project, "build")
+    assert result.exit_code == 2
+    assert quick.started == ["lifetime_value"]
+    assert small_project.entries(project)["other"]["reason"] == said
+
+
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_report_whose_need_gave_no_result_is_blocked(project, quick, seed):
     set_spec(project, f'parameters = {{seed = {seed}}}\n{REPORT}id = "summary"\nneeds = ["lifetime_value"]')
@@ -273,6 +300,27 @@ def test_damaged_page_is_built_again(project, quick, damage):
     assert "out of date: published file damaged" in journey(project, "status").stdout
     assert journey(project, "build").exit_code == 0
     assert len(quick.started) == 2
+    assert small_project.whole_run(project)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: run.update(outputs=[]),
+        lambda run: run.update(reports=3),
+        lambda run: run["reports"].append(None),
+        lambda run: run["reports"][0].pop("html"),
+        lambda run: run["reports"][0].update(made_from=[]),
+        lambda run: run["reports"][0]["outputs"][0].update(path=None),
+    ],
+)
+def test_manifest_that_is_damaged_inside_counts_as_none(project, quick, damage):
+    journey(project, "build")
+    run = small_project.manifest(project)
+    damage(run)
+    (project / "reports/site/run.json").write_text(json.dumps(run))
+    assert journey(project, "status").stdout.startswith("reports/site: nothing is published yet")
+    assert journey(project, "build").exit_code == 0
     assert small_project.whole_run(project)
 
 

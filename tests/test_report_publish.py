@@ -30,7 +30,8 @@ def put(site: Site, pages: dict[str, bytes], kept: tuple[str, ...] = ()) -> str:
     run_id = manifest.next_run_id(site.run_names())
     stage = site.prepare(run_id)
     try:
-        before = {o["path"]: o for r in (site.current() or {"reports": []})["reports"] for o in r["outputs"]}
+        standing = small_project.manifest(site.root)["reports"] if site.link.exists() else []
+        before = {o["path"]: o for r in standing for o in r["outputs"]}
         outputs = [manifest.content_record(*p) for p in pages.items()] + [before[name] for name in kept]
         front = ("index.html", b"front " + run_id.encode())
         run = {"schema": 1, "run_id": run_id, "suites": [], "reports": [{"outputs": outputs}]}
@@ -109,7 +110,20 @@ def test_full_disk_is_refused_before_anything_starts(site, monkeypatch):
     assert not site.work.exists()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 99}', '{"schema": 1}', "\x00"])
+@pytest.mark.parametrize("room", ["", "/.runs", "/.work/logs"])
+def test_folder_that_cannot_be_written_is_refused_before_anything_starts(site, monkeypatch, room):
+    put(site, PAGES)
+    folder = f"{site.reports}{room}"
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != folder)
+    with pytest.raises(
+        JourneyError, match=r"the reports cannot be written \(first: .*\)\. Give yourself the right"
+    ) as caught:
+        put(site, PAGES)
+    assert str(caught.value.first) == folder
+    assert list(site.work.iterdir()) == [site.logs]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 99}', '{"schema": 1}', "\x00", "[" * 100_000])
 def test_manifest_that_cannot_be_read_counts_as_none(site, content):
     put(site, PAGES)
     (site.link / "run.json").write_text(content)

@@ -69,11 +69,16 @@ def test_needs_put_reports_in_order(suite):
             "[defaults]\ntimeouts = '1m'",
             'reports/shop.toml, [defaults]: unknown key "timeouts". Did you mean "timeout"?',
         ),
-        ("[[report]]", "reports/shop.toml, report 1 names no notebook. Known: lifetime_value."),
+        ("[[report]]", "reports/shop.toml, report 1 names no notebook. Known: data_health, lifetime_value."),
         (REPORT + "paramters = {}", 'report 1: unknown key "paramters". Did you mean "parameters"?'),
         (
             REPORT + "timeout = '10 minutes'",
             'report 1: timeout is no duration: "10 minutes". Write "90s", "10m" or "1h".',
+        ),
+        (REPORT + "timeout = '600h'", 'report 1: timeout is longer than a week: "600h".'),
+        (
+            REPORT + f"matrix = {{seed = {list(range(500))}, horizon_weeks = {list(range(1, 501))}}}",
+            "reports/shop.toml asks for 250,000 reports, 1,000 at most. Shorten a matrix.",
         ),
         (REPORT + "timeout = '0s'", 'timeout is no duration: "0s"'),
         (REPORT + "matrix = {seed = 3}", "report 1: matrix.seed must be a list with at least one value, not 3."),
@@ -188,6 +193,13 @@ def test_project_without_spec_is_refused(tmp_path):
         read_suites(tmp_path)
 
 
+def test_hidden_files_of_editors_are_no_specs(tmp_path):
+    root = small_project.make(tmp_path)
+    (root / "reports/.#shop.toml").symlink_to("ann@laptop.1234")
+    (root / "reports/.old.toml").write_text("?")
+    assert [suite.name for suite in read_suites(root)] == ["shop"]
+
+
 @pytest.mark.parametrize(
     "text, field, value",
     [
@@ -278,7 +290,7 @@ def test_missing_notebook_is_refused_with_the_nearest(tmp_path):
         plan.prepare(root, select(read_suites(root)))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": [{}]}', '{"cells": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"cells": [{}]}', '{"cells": 3}', "[" * 100_000])
 def test_file_that_is_no_notebook_is_refused(content):
     with pytest.raises(SpecError, match="notebooks/x.ipynb is not a notebook of format 4"):
         plan.source_digest(content.encode(), "x")
@@ -300,6 +312,38 @@ def test_missing_source_file_is_the_problem_of_its_report(tmp_path):
         == f'dataset shop: no file for its table "orders" (first: {root}/data/shop/orders.csv). Check source.'
     )
     assert step.problem.exit_code == 3
+
+
+@pytest.mark.parametrize("wrong", ["folder", "dangling link"])
+def test_source_that_is_no_file_is_the_problem_of_its_report(tmp_path, wrong):
+    root = small_project.make(tmp_path)
+    orders = root / "data/shop/orders.csv"
+    orders.unlink()
+    orders.mkdir() if wrong == "folder" else orders.symlink_to("nowhere.csv")
+    (step,) = plan.prepare(root, select(read_suites(root)))
+    assert str(step.problem).startswith('dataset shop: no file for its table "orders"')
+
+
+def test_data_that_cannot_be_read_are_the_problem_of_their_report(tmp_path, monkeypatch):
+    def refuse(path, root):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    root = small_project.make(tmp_path)
+    monkeypatch.setattr(manifest, "file_record", refuse)
+    (step,) = plan.prepare(root, select(read_suites(root)))
+    assert str(step.problem) == (
+        f"data cannot be read: Permission denied (first: {root}/data/shop/dataset.toml). Check the file's rights."
+    )
+    assert step.problem.exit_code == 3
+
+
+def test_dataset_gone_is_the_problem_of_its_report_unless_the_command_line_named_it(tmp_path):
+    root = small_project.make(tmp_path)
+    (root / "data/shop/dataset.toml").unlink()
+    (step,) = plan.prepare(root, select(read_suites(root)))
+    assert (str(step.problem), step.problem.exit_code) == ('no dataset is called "shop" in data/. Known: none.', 2)
+    with pytest.raises(ParameterError, match='no dataset is called "shop"'):
+        plan.prepare(root, plan.chosen(root, (), {"dataset": "shop"}))
 
 
 def test_settings_of_a_report_cannot_be_changed(suite):

@@ -43,9 +43,9 @@ class LifetimeValueResults:
     @property
     def top_tenth(self) -> Estimate:
         """The share of all value that the most valuable tenth of the customers carries."""
-        best = self.by_tenth().iloc[0]
+        share, lower, upper = self.by_tenth().loc[0, ["share", "lower", "upper"]].tolist()
         name = "Share of that margin that the most valuable tenth of the customers carries"
-        return replace(self._share, name=name, value=best["share"], lower=best["lower"], upper=best["upper"])
+        return replace(self._share, name=name, value=share, lower=lower, upper=upper)
 
     def share_of(self, members: ArrayLike, name: str) -> Estimate:
         """Return the share of all value that some cells carry; `members` is True for those."""
@@ -122,9 +122,8 @@ def lifetime_value(
 
     purchases, spend : fitted models; raises FitRefusedError if one is refused
     cells : ``x, t_x, T``, ``mean_spend`` (of repeat purchases, the mean over the cell's customers) and, where
-        given, ``customers``. Expected spend is linear in mean spend: nothing is lost. Where x = 0 any
-        ``mean_spend`` will do. Where it is missing although x > 0 (refunds left nothing, orders were free) the
-        customers are valued at the mean spend of all, as those with x = 0 are.
+        given, ``customers``; expected spend is linear in mean spend, so nothing is lost. Where it is missing
+        (refunds left nothing, orders were free), and wherever x = 0, the mean spend of all takes its place.
     horizon, periods_per_year : in the unit of ``T``; weeks unless told otherwise
     annual_discount_rate : effective, 0 or more; one period is discounted by ln(1 + rate) / periods_per_year
     margin_share : share of revenue that is margin, above 0 and up to 1
@@ -146,16 +145,14 @@ def lifetime_value(
     expected, amount = purchases.expected_purchases(horizon, *history), spend.expected_spend(history[0], z)
     value = margin_share * amount * purchases.dert(*history, discount.rate, horizon, discounting)
     drawn = margin_share * _draw_revenue(purchases, spend, history, z, discount, draws, seed)
-    lower, upper = _interval(drawn, level)
     table = cells.assign(
         probability_alive=purchases.probability_alive(*history),
         expected_purchases=expected,
         expected_spend=amount,
         revenue=expected * amount,
         value=value,
-        lower=lower,
-        upper=upper,
     )
+    table[["lower", "upper"]] = _interval(drawn, level).T
     ends = np.array([(value * n).sum(), *_interval((drawn * n).sum(axis=1), level)])
     method = f"{purchases.subject} x {spend.subject}, {draws} parameter draws"
     when = f"over the next {horizon:g} {PERIODS.get(round(periods_per_year), 'periods')}"
@@ -163,8 +160,8 @@ def lifetime_value(
     note = f"That is {100 * margin_share:g} % of revenue, discounted at {100 * annual_discount_rate:g} % a year. {NOTE}"
     name = "Margin expected from all customers' repeat purchases"
     total = Estimate(name, *ends.tolist(), unit=currency, note=note, **about)
-    per_customer = (ends / n.sum()).tolist()
-    mean = Estimate("Margin expected per customer, on average", *per_customer, unit=f"{currency} per customer", **about)
+    each = (ends / n.sum()).tolist()
+    mean = Estimate("Margin expected per customer, on average", *each, unit=f"{currency} per customer", **about)
     return LifetimeValueResults(table, total, mean, drawn)
 
 

@@ -1,6 +1,9 @@
 """The ``journey`` command."""
 
+import contextlib
 import json
+import math
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from journeylib.errors import JourneyError, SpecError, UsageError
+from journeylib.errors import JourneyError, SpecError, UsageError, printable
 from journeylib.parameters import project_root
 from journeylib.report import plan
 from journeylib.report.progress import Progress
@@ -35,7 +38,7 @@ class Friendly(click.Group):
         except BrokenPipeError:
             raise
         except OSError as error:
-            message, code = f"{error.strerror or error} ({error.filename}).", JourneyError.exit_code
+            message, code = printable(f"{error.strerror or error} ({error.filename})."), JourneyError.exit_code
         click.echo(f"journey: {message}", err=True)
         ctx.exit(code)
 
@@ -64,11 +67,14 @@ def main(ctx: click.Context, root: Path | None) -> None:
 
 
 def _root(given: Path | None) -> Path:
-    if given is None:
-        return project_root()
-    if not (given / "reports").is_dir():
+    if given and not (given / "reports").is_dir():
         raise SpecError("no project here (a folder with reports/)", first=given, way_out="Check --root.")
-    return given.resolve()
+    root = given.resolve() if given else project_root()
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise SpecError("the path of the project is not UTF-8", first=root, way_out="Rename the folder.") from None
+    return root
 
 
 @main.command("list")
@@ -137,10 +143,10 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
     Leaves with the highest of
       0    every report is built or unchanged
       1    a report failed, or waited for one that did
-      2    a spec, parameter or option cannot be meant; nothing was started
+      2    a spec, parameter or option cannot be meant: nothing was started, or not its report
       3    data cannot be read or do not carry an answer: failed, refused or not answerable
       75   another build is running
-      130  interrupted (143 when terminated); nothing was published
+      130  interrupted (143 when terminated, 129 when hung up); nothing was published
 
     \b
     Examples:
@@ -148,12 +154,17 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
       journey build cdnow --wait 600 --log-format json
       journey build lifetime_value -p horizon_weeks=26
     """  # noqa: D301 - click reads the \b
+    _open_missing_streams()
+    if math.isnan(wait):
+        raise UsageError("--wait takes a number of seconds, not nan")
     suites, reports = read_suites(root), plan.chosen(root, names, _pairs(pairs))
     if dry_run:
         for ref, state in _states(root, reports, force).items():
             click.echo(f"would run  {ref} ({'; '.join(state['why'])})" if state["why"] else f"unchanged  {ref}")
         return
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, _terminated)
     progress = Progress(log_format)
     built = build_reports(root, suites, reports, progress, jobs=jobs, force=force, fail_fast=fail_fast, wait=wait)
     for report in built.reports:
@@ -263,7 +274,17 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
     return dict(t.split("=", 1) for t in texts)
 
 
-def _terminated(*_: object) -> None:
+def _open_missing_streams() -> None:
+    """Open what the caller closed (``>&-``), or the next file, such as the lock, would be taken for the output."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def _terminated(number: int, _: object) -> None:
     """Leave through every clean-up: workers stopped, staging removed, nothing published."""
-    click.echo("journey: terminated; nothing was published", err=True)
-    sys.exit(INTERRUPTED + signal.SIGTERM)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        click.echo("journey: terminated; nothing was published", err=True)
+    sys.exit(INTERRUPTED + number)

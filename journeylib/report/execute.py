@@ -17,6 +17,7 @@ from journeylib.report.kernel import PARENT
 
 KERNEL = "journeylib"  # a kernel spec of our own, so that none of the user's can take its place
 START_TIMEOUT = 60  # seconds a kernel has to answer
+LONGEST_REASON = 2_000  # characters that are published
 OUTCOMES = {
     errors.FitRefusedError: "refused",
     errors.NotIdentifiedError: "refused",
@@ -106,7 +107,6 @@ def execute(content: bytes, parameters: Mapping[str, object], private: Path, on_
         "request_save_on_cell_execute": False,
         "start_timeout": START_TIMEOUT,
         "config": Config({"KernelManager": connection}),
-        "coalesce_streams": True,
         "shutdown_kernel": "immediate",  # all it leaves is in `private`; a polite end may wait for seconds
         "on_cell_start": lambda cell, cell_index: on_cell(cell_index + 1),
     }
@@ -115,16 +115,28 @@ def execute(content: bytes, parameters: Mapping[str, object], private: Path, on_
         # Paths are formatted with the parameters by papermill, so it is given none but this plain name.
         done = papermill.execute_notebook(source, "executed.ipynb", dict(parameters), **options)
     except papermill.PapermillExecutionError as error:
-        kind = getattr(errors, error.ename, None)
-        if not (isinstance(kind, type) and issubclass(kind, errors.JourneyError)):
+        kind = _ours(error)
+        if kind is None:
             raise
+        reason = error.evalue[:LONGEST_REASON]
         if kind not in OUTCOMES:
-            return Outcome("failed", error.evalue, kind.exit_code)
+            return Outcome("failed", reason, kind.exit_code)
         executed = nbformat.read("executed.ipynb", as_version=4)
-        return Outcome(OUTCOMES[kind], error.evalue, kind.exit_code, until_refusal(executed, error.ename, error.evalue))
+        return Outcome(OUTCOMES[kind], reason, kind.exit_code, until_refusal(executed, error.ename, reason))
     if early := _ended_early(done):
         raise errors.JourneyError(f"the notebook ended by itself in code cell {early}", way_out="Remove that exit.")
     return Outcome("built", notebook=done)
+
+
+def _ours(error) -> type[errors.JourneyError] | None:
+    """Return the class of an error of ours; None for any other, whose words may hold data, whatever its name.
+
+    duckdb and pandas have a DataError too. Only ours are shown by their full name and without a stack.
+    """
+    if error.traceback != [f"{errors.__name__}.{error.ename}: {error.evalue}"]:
+        return None
+    kind = getattr(errors, error.ename, None)
+    return kind if isinstance(kind, type) and issubclass(kind, errors.JourneyError) else None
 
 
 def _ended_early(notebook) -> int | None:

@@ -1,13 +1,14 @@
 """What an executed notebook brings home: its records, and itself without what differs between equal runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from journeylib.report import manifest
 from journeylib.report.render import PAPERMILL_ERROR, RECORD
 
 PICTURES = ("image/png", "image/jpeg")
-_CELL_FILE = re.compile(r"(?:/[^\s'\"<>]*)?/ipykernel_\d+/\d+\.py")  # where ipykernel says that a cell stands
+_WORD = re.compile(r"[^\s'\"<>]+")
+_CELL_FILE = re.compile(r"/ipykernel_\d+/\d+\.py")  # where ipykernel says that a cell stands, under a folder
 
 
 def until_refusal(notebook: dict, kind: str, message: str) -> dict:
@@ -73,7 +74,7 @@ def clean_notebook(notebook: Mapping, report: Mapping, hidden: Mapping[str, str]
         if "injected-parameters" in tags:
             fixed["id"] = manifest.sha256(f"{report['suite']}/{report['id']}".encode())[:8]
         if "outputs" in cell:
-            fixed["outputs"] = [without_folders(output, hidden) for output in cell["outputs"]]
+            fixed["outputs"] = [without_folders(output, hidden) for output in one_stream_each(cell["outputs"])]
         cells.append(dict(cell) | fixed)
     language = {k: v for k, v in notebook["metadata"].get("language_info", {}).items() if k != "version"}
     metadata = {
@@ -82,6 +83,31 @@ def clean_notebook(notebook: Mapping, report: Mapping, hidden: Mapping[str, str]
         "papermill": {"parameters": dict(report["parameters"])},
     }
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def one_stream_each(outputs: Iterable[Mapping]) -> list[dict]:
+    r"""Return outputs with all that was printed in one piece a stream, overwritten text left out.
+
+    How a print is cut into messages, and which stream comes first, is chance.
+
+    >>> said = [{"output_type": "stream", "name": "stdout", "text": text} for text in ("1 %\r", "2 %\n", "x")]
+    >>> one_stream_each(said)
+    [{'output_type': 'stream', 'name': 'stdout', 'text': '2 %\nx'}]
+    """
+    printed, kept = {}, []
+    for output in outputs:
+        if output["output_type"] == "stream":
+            if output["name"] not in printed:
+                kept.append(dict(output))
+            printed.setdefault(output["name"], []).append(output["text"])
+        else:
+            kept.append(output)
+    for n, output in enumerate(kept):
+        if output["output_type"] == "stream":
+            output["text"] = _overwritten("".join(printed[output["name"]]))
+            if n and output["name"] == "stdout" and kept[n - 1].get("name") == "stderr":
+                kept[n - 1 : n + 1] = output, kept[n - 1]
+    return kept
 
 
 def without_folders(value, hidden: Mapping[str, str]):
@@ -95,8 +121,22 @@ def without_folders(value, hidden: Mapping[str, str]):
     if isinstance(value, list):
         return [without_folders(v, hidden) for v in value]
     if isinstance(value, str):
-        value = _CELL_FILE.sub("<cell>", value)
+        if "/ipykernel_" in value:
+            value = _WORD.sub(_without_cell_file, value)
         for folder, word in sorted(hidden.items(), key=lambda item: -len(item[0])):
             if folder != "/":
                 value = re.sub(rf"(?<![\w.-]){re.escape(folder)}(?![\w-])", lambda _, word=word: word, value)
     return value
+
+
+def _overwritten(text: str) -> str:
+    """Return text as a terminal leaves it: of a line, what follows the last carriage return."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+
+
+def _without_cell_file(word: re.Match) -> str:
+    """Replace a path of the kernel's in a word, from its first slash on."""
+    if not (found := list(_CELL_FILE.finditer(word[0]))):
+        return word[0]
+    return word[0][: word[0].index("/")] + "<cell>" + word[0][found[-1].end() :]

@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -24,6 +25,12 @@ from journeylib.report.spec import Report, Suite
 SCHEMA = 1
 PACKAGE = Path(__file__).parents[1]
 MAIN_PACKAGES = ("journeylib", "pandas", "numpy", "scipy", "duckdb", "matplotlib", "seaborn", "papermill", "ipykernel")
+RECORD_SHAPE = {"path": str, "sha256": str, "bytes": int}
+# What later runs rely on in a published manifest.
+RUN_SHAPE = {"run_id": str, "ended": str, "suites": list, "reports": list, "outputs": list}
+ENTRY_SHAPE = dict.fromkeys(
+    ("suite", "id", "title", "question", "html", "ipynb", "status", "reason", "key", "built_in", "built_at"), str
+) | {"stale": bool, "exit_code": int, "made_from": dict, "outputs": list, "findings": list, "checks": list}
 RESULTS = {"estimate": "findings", "refusal": "findings", "check": "checks", "ledger": "ledger", "data": "data"}
 
 
@@ -192,6 +199,24 @@ def run(root: Path, run_id: str, started: str, suites: Iterable[Suite], reports:
         "suites": [{"name": s.name, "title": s.title} for s in suites],
         "reports": reports,
     }
+
+
+def readable_run(run: object) -> bool:
+    """True when a manifest has all that later runs rely on.
+
+    >>> readable_run({"schema": SCHEMA, "run_id": "000001-3fa9c1"})
+    False
+    """
+    if not (_has(run, RUN_SHAPE) and run.get("schema") == SCHEMA and run["outputs"]):
+        return False
+    if not all(_has(report, ENTRY_SHAPE) for report in run["reports"]):
+        return False
+    records = itertools.chain(run["outputs"], *(report["outputs"] for report in run["reports"]))
+    return all(_has(record, RECORD_SHAPE) for record in records)
+
+
+def _has(value: object, shape: Mapping[str, type]) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in shape.items())
 
 
 def next_run_id(names: Iterable[str]) -> str:

@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from journeylib.errors import DataError, JourneyError, SpecError, UsageError, did_you_mean
-from journeylib.parameters import DATABASE, dataset_file, dataset_inputs, plain, read_toml, source_files
+from journeylib.errors import DataError, JourneyError, ParameterError, SpecError, UsageError, did_you_mean
+from journeylib.parameters import DATABASE, dataset_file, dataset_inputs, plain, read_toml
 from journeylib.report import manifest
-from journeylib.report.spec import Report, override, placed, read_suites, select
+from journeylib.report.spec import Report, override, read_suites, select
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,8 @@ def chosen(root: Path, names: tuple[str, ...], pairs: Mapping[str, str]) -> list
 def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
     """Read and hash all that each report is made from. Raises SpecError for a notebook that cannot be one.
 
-    A source file that is not there is the problem of its reports alone; the others can run.
+    Data that are not there or cannot be read are the problem of their reports alone; the others can run.
+    Only a dataset named on the command line is refused at once.
     """
     digest = functools.cache(lambda path: manifest.file_record(path, root))
     environment = manifest.sha256(
@@ -53,16 +54,23 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
     steps, keys = [], {}
     for report in reports:
         content = notebook_file(root, report.notebook).read_bytes()
-        problem, inputs = None, []
+        problem, inputs, unseen = None, [], []
         try:
             inputs = [digest(path) for path in input_files(root, report)]
-        except DataError as error:
+            unseen = _unseen(root, report)
+        except OSError as error:
+            problem = DataError(
+                f"data cannot be read: {error.strerror}", first=error.filename, way_out="Check the file's rights."
+            )
+        except (DataError, UsageError) as error:
+            if report.given and isinstance(error, ParameterError):
+                raise
             problem = error
         made_from = {
             "spec": manifest.sha256(manifest.canonical([report.ref, report.title])),
             "notebook": source_digest(content, report.notebook),
             "parameters": manifest.sha256(manifest.canonical(plain(report.settings))),
-            "data": manifest.sha256(manifest.canonical([*inputs, *_unseen(root, report)])),
+            "data": manifest.sha256(manifest.canonical([*inputs, *unseen])),
             "code": code,
             "environment": environment,
             "needs": manifest.sha256(manifest.canonical([keys[ref] for ref in report.needs])),
@@ -123,7 +131,8 @@ def source_digest(content: bytes, name: str) -> str:
         cells = [
             (c["cell_type"], "".join(c["source"]), sorted(c["metadata"].get("tags", ()))) for c in notebook["cells"]
         ]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        content = manifest.canonical(cells)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpecError(
             f"notebooks/{name}.ipynb is not a notebook of format 4",
             first=error,
@@ -135,7 +144,7 @@ def source_digest(content: bytes, name: str) -> str:
             f"notebooks/{name}.ipynb has {tagged} cells tagged parameters, not one",
             way_out="Tag the cell that sets them, or its values would win over the report's.",
         )
-    return manifest.sha256(manifest.canonical(cells))
+    return manifest.sha256(content)
 
 
 def _unseen(root: Path, report: Report) -> list[str]:
@@ -148,7 +157,7 @@ def _unseen(root: Path, report: Report) -> list[str]:
 
 
 def input_files(root: Path, report: Report) -> list[Path]:
-    """Return the files a report reads. Raises DataError for a source that is not there.
+    """Return the files a report reads. Raises ParameterError, SpecError or DataError as `dataset_inputs` does.
 
     >>> from journeylib.parameters import project_root
     >>> (report,) = chosen(project_root(), ("cdnow/lifetime_value",), {})
@@ -156,14 +165,4 @@ def input_files(root: Path, report: Report) -> list[Path]:
     ['dataset.toml', 'orders.csv']
     """
     dataset = getattr(report.settings, "dataset", None)
-    if dataset is None:
-        return []
-    files = [path for path in placed(report.ref, dataset_inputs, dataset, root) if path.is_file()]
-    folder = files[0].parent
-    for table, spec in read_toml(files[0]).items():
-        source = spec.get("source") if isinstance(spec, dict) else None
-        if source and source != DATABASE and not source_files(folder, source):
-            raise DataError(
-                f'dataset {dataset}: no file for its table "{table}"', first=folder / source, way_out="Check source."
-            )
-    return files
+    return [] if dataset is None else dataset_inputs(dataset, root)

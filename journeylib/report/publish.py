@@ -62,10 +62,9 @@ class Site:
         """Return the manifest of the published run; None before the first, or when it cannot be read."""
         try:
             run = json.loads((self.link / "run.json").read_bytes())
-            known = run["schema"] == manifest.SCHEMA and {"run_id", "outputs", "reports", "suites"} <= set(run)
-            return run if known else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, RecursionError):
             return None
+        return run if manifest.readable_run(run) else None
 
     @contextlib.contextmanager
     def locked(self, wait: float = 0.0) -> Iterator[int]:
@@ -90,6 +89,13 @@ class Site:
                 first=self.link,
                 way_out="Move it away, then build again.",
             )
+        for folder in (self.reports, self.runs, self.work, self.logs):
+            if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+                raise JourneyError(
+                    "the reports cannot be written",
+                    first=folder,
+                    way_out="Give yourself the right to write there (chmod u+wx), then build again.",
+                )
         if (free := shutil.disk_usage(self.reports).free) < FREE_BYTES:
             raise JourneyError(
                 f"only {free // 1_000_000} MB are free where the reports go, {FREE_BYTES // 1_000_000} MB are needed",

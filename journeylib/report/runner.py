@@ -18,6 +18,7 @@ from journeylib.report.worker import Worker, unexpected
 
 GOOD = ("built", "unchanged")
 WITHOUT_PAGE = ("failed", "blocked")
+LONGEST_WAIT = 3600.0  # seconds; the system takes no more than some weeks
 LONGEST_TEMPORARY = 60  # characters; Unix sockets lie below, and their paths end at about 100
 
 
@@ -71,8 +72,8 @@ def build(
             run.carry_on()
             _publish(site, run_id, started, suites, order, whole | run.done, run.pages)
         finally:
-            progress.close()
             discard(stage)
+            progress.close()  # last, for the terminal may be gone
         progress.published(run_id)
         site.prune()
         return Built(tuple(run.done[s.report.ref] for s in steps), run_id)
@@ -155,7 +156,7 @@ class _Run:
         """Wait for a word of any worker, or for the first timeout."""
         by_connection = {w.connection: w for w in self.workers}
         patience = max(0.0, min((-w.overtime for w in self.workers), default=0.0))
-        patience = self.progress.tick(patience)
+        patience = min(self.progress.tick(patience), LONGEST_WAIT)
         for ready in connection.wait(by_connection, patience):
             self._hear(by_connection[ready])
         for worker in [w for w in self.workers if w.overtime >= 0]:

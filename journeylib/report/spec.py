@@ -19,6 +19,7 @@ import dataclasses
 import fnmatch
 import graphlib
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +30,8 @@ from journeylib.parameters import NOTEBOOKS, notebook_parameters, plain, read_to
 NAME = re.compile(r"[a-z0-9][a-z0-9_=-]{0,63}")
 DURATION = re.compile(r"([1-9][0-9]{0,5}) ?(s|m|h)")
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+LONGEST_TIMEOUT = 7 * 24 * 3600
+MOST_REPORTS = 1_000  # of one suite
 
 _SUITE = {"title": str, "defaults": dict, "report": list}
 _DEFAULTS = {"parameters": dict, "timeout": str}
@@ -77,7 +80,8 @@ class Suite:
 
 def read_suites(root: Path) -> list[Suite]:
     """Read every ``reports/*.toml`` of a project. Raises SpecError or ParameterError, naming file and report."""
-    files = sorted((root / "reports").glob("*.toml"))
+    # A hidden file is an editor's, not a spec.
+    files = sorted(f for f in (root / "reports").glob("*.toml") if not f.name.startswith("."))
     if not files:
         raise SpecError(
             "no report spec found",
@@ -92,7 +96,7 @@ def read_suite(file: Path) -> Suite:
 
     >>> from journeylib.parameters import project_root
     >>> read_suite(project_root() / "reports" / "cdnow.toml").title
-    'CDNOW, 1/10 sample'
+    'CDNOW'
     """
     where = f"reports/{file.name}"
     spec = _table(read_toml(file), _SUITE, where)
@@ -101,6 +105,8 @@ def read_suite(file: Path) -> Suite:
     entries = [_table(e, _REPORT, f"{where}, report {n}") for n, e in enumerate(spec.get("report", ()), start=1)]
     if not entries:
         raise SpecError(f"{where} has no [[report]]", way_out='Add one with notebook = "lifetime_value".')
+    if (asked := sum(map(_combinations, entries))) > MOST_REPORTS:
+        raise SpecError(f"{where} asks for {asked:,} reports, {MOST_REPORTS:,} at most", way_out="Shorten a matrix.")
     reports = {}
     for number, entry in enumerate(entries, start=1):
         place = f"{where}, report {number}"
@@ -179,6 +185,10 @@ def _expand(entry: dict, defaults: dict, suite: str, where: str) -> Iterator[Rep
             timeout=_seconds(entry.get("timeout", defaults.get("timeout", "10m")), where),
             needs=tuple(_texts(entry.get("needs", []), where)),
         )
+
+
+def _combinations(entry: dict) -> int:
+    return math.prod(len(values) for values in entry.get("matrix", {}).values() if isinstance(values, list))
 
 
 def _in_order(reports: Mapping[str, Report], where: str) -> tuple[Report, ...]:
@@ -270,7 +280,9 @@ def _texts(values: list, where: str) -> list[str]:
 def _seconds(text: str, where: str) -> int:
     if not (match := DURATION.fullmatch(text)):
         raise SpecError(f'{where}: timeout is no duration: "{text}"', way_out='Write "90s", "10m" or "1h".')
-    return int(match[1]) * SECONDS[match[2]]
+    if (seconds := int(match[1]) * SECONDS[match[2]]) > LONGEST_TIMEOUT:
+        raise SpecError(f'{where}: timeout is longer than a week: "{text}"')
+    return seconds
 
 
 def _from_text(text: str, kind: object) -> object:

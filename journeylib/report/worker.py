@@ -22,6 +22,8 @@ from journeylib.report.harvest import clean_notebook, collect, without_folders
 from journeylib.report.kernel import end_with_parent
 from journeylib.report.plan import Step
 
+MOST_PID = 2**22  # on Linux
+
 
 class Worker:
     """A running report: what it says, and the way to stop it.
@@ -60,15 +62,16 @@ class Worker:
 
     def _kernel(self) -> int | None:
         try:
-            return int((self.folder / "kernel.pid").read_text(encoding="ascii"))
+            pid = int((self.folder / "kernel.pid").read_text(encoding="ascii"))
         except (OSError, ValueError):
             return None
+        return pid if 1 < pid < MOST_PID else None  # a notebook could write here; 0 would be the runner itself
 
 
 def _work(parent: int, root, step: Step, folder: Path, private: Path, provenance, connection: Connection, close: int):
     """Be the worker."""
     os.setsid()  # Ctrl-C in the terminal reaches the runner alone, which ends us
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     end_with_parent(parent)
     os.close(close)  # or the build's lock would live as long as we do

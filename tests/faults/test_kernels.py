@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import time
 
 import pytest
 import small_project
@@ -32,11 +34,16 @@ elif seed == 6:
     sys.exit(0)
 elif seed == 7:
     subprocess.Popen(["sleep", "60"])
-    time.sleep(60)"""
+    time.sleep(60)
+elif seed == 8:
+    import duckdb
+    raise duckdb.DataError("select " + os.environ["SHOP_PASSWORD"])
+elif seed == 9:
+    raise errors.DataError("x" * 5000)"""
 AFTER = "print('after')"
 SPEC = (
     small_project.SPEC
-    + "matrix = {seed = [0, 1, 2, 3, 4, 5, 6]}\n"
+    + "matrix = {seed = [0, 1, 2, 3, 4, 5, 6, 8, 9]}\n"
     + '[[report]]\nnotebook = "lifetime_value"\nid = "slow"\nparameters = {seed = 7}\ntimeout = "4s"\n'
 )
 
@@ -71,6 +78,8 @@ def test_build_of_mixed_fortunes_is_published_whole(built):
         (4, "failed", 1, "ValueError in cell [4]"),
         (5, "failed", 1, "the kernel died; was there enough memory?"),
         (6, "failed", 1, "the notebook ended by itself in code cell 4. Remove that exit."),
+        (8, "failed", 1, "DataError in cell [4]"),
+        (9, "failed", 3, "x" * 2000),
     ],
 )
 def test_outcome_is_told_from_what_the_notebook_did(built, seed, status, code, reason):
@@ -100,9 +109,11 @@ def test_refused_report_ends_with_its_verdict_instead_of_a_traceback(built):
     assert [f["kind"] for f in entry(built, 1)["findings"]] == ["refusal"]
 
 
-def test_secret_in_an_exception_is_in_the_private_log_alone(built):
+@pytest.mark.parametrize("seed", [4, 8])
+def test_secret_in_an_exception_is_in_the_private_log_alone(built, seed):
+    """Also when another package's error has the name of one of ours."""
     root, done = built
-    log = root / entry(built, 4)["log"]
+    log = root / entry(built, seed)["log"]
     assert SECRET in log.read_text()
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
@@ -114,6 +125,7 @@ def test_expected_failure_keeps_no_log(built):
     assert {p.name for p in (built[0] / "reports/.work/logs").iterdir()} == {
         "shop-lifetime_value--seed=4.log",
         "shop-lifetime_value--seed=5.log",
+        "shop-lifetime_value--seed=8.log",
         "shop-slow.log",
     }
 
@@ -156,6 +168,16 @@ def test_unchanged_build_starts_no_kernel(built, tmp_path_factory):
     assert not (root / "reports/.work").exists()
 
 
+def test_build_without_any_stream_is_as_good(tmp_path):
+    """Cron jobs may close all three: the next file opened, such as the lock, would then be the output."""
+    root = small_project.make(tmp_path, "print('said')")
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *small_project.JOURNEY, "--root", str(root), "build"]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+    assert small_project.whole_run(root)
+    assert (root / "reports/.lock").read_text().startswith("process ")
+    assert "said" in (root / "reports/site/shop/lifetime_value.html").read_text()
+
+
 @pytest.mark.parametrize("text", ["'\"\\", "{braces} {0}", "${HOME} `id`", "a\u2028b", "</script><b>", "é 日本"])
 def test_texts_reach_the_notebook_as_they_are(text):
     """A title or dataset name is only ever a value: papermill's translator writes it as a literal."""
@@ -180,6 +202,26 @@ class TestCleaning:
     def test_cell_file_of_the_kernel_loses_its_process_number(self):
         said = "/tmp/ab/ipykernel_123/456.py:3: UserWarning: x"
         assert harvest.without_folders(said, {}) == "<cell>:3: UserWarning: x"
+
+    @pytest.mark.parametrize("text", ["/" * 500_000, "/ipykernel_1" * 50_000, "/a" * 250_000 + "/ipykernel_1/2.py"])
+    def test_long_output_is_cleaned_in_a_moment(self, text):
+        began = time.monotonic()
+        harvest.without_folders(text, {"/srv/shop": "."})
+        assert time.monotonic() - began < 2  # minutes, when every start is tried to the end
+
+    def test_prints_are_one_piece_a_stream_where_the_first_stood(self):
+        def said(name, text):
+            return {"output_type": "stream", "name": name, "text": text}
+
+        shown = {"output_type": "display_data", "data": {}, "metadata": {}}
+        outputs = [
+            said("stderr", "w"),
+            said("stdout", "1 %\r2"),
+            shown,
+            said("stdout", " %\r\nend\r"),
+            said("stderr", "!"),
+        ]
+        assert harvest.one_stream_each(outputs) == [said("stdout", "2 %\nend"), said("stderr", "w!"), shown]
 
     def test_pictures_stay_as_they_are(self):
         output = {"data": {"image/png": "/srv", "text/plain": "/srv"}}

@@ -113,8 +113,18 @@ def test_twenty_killed_builds_leave_a_whole_site_and_no_kernel(tmp_path, reaper)
     assert max(outlived) < KERNEL_GONE
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_interrupted_build_cleans_up_and_publishes_nothing(tmp_path, number, code):
+@pytest.fixture
+def heeds_interrupts():
+    """Let programs started here heed interrupt and hang-up; those in the background do not, and hand that on."""
+    before = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in before.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_interrupted_build_cleans_up_and_publishes_nothing(tmp_path, heeds_interrupts, number, code):
     root = small_project.make(tmp_path, SLOW)
     process = small_project.start(root, "build", **{MARK: str(root)})
     deadline = time.monotonic() + 30
