@@ -549,6 +549,13 @@ def test_values_are_those_of_the_contract(healthy):
             assert written.str[:10].between(s.start.isoformat(), last).all(), column
 
 
+def test_money_is_the_number_nearest_to_its_two_decimals(healthy):
+    for table, columns in [("orders", ["revenue", "margin"]), ("events", ["cost"]), ("referrals", ["incentive_cost"])]:
+        for column in columns:
+            amounts = healthy.tables[table][column].dropna()
+            assert (amounts == (amounts * 100).round() / 100).all()
+
+
 def test_nothing_of_untracked_people_is_known_before_they_buy(healthy):
     customers = healthy.tables["customers"].set_index("customer_id")
     people = healthy.truth.customers.set_index("customer_id")
