@@ -327,3 +327,31 @@ def test_postgres_that_cannot_be_used_is_a_named_error_without_the_password(read
         assert "s3cret" not in str(error.value)
     with pytest.raises(SpecError, match='source = "postgres" needs dsn_env'):
         read({"source": "postgres", "table": "sales"})
+
+
+def test_file_is_found_whatever_its_name_and_no_folder_overrides_a_column(read, expected, tmp_path):
+    for name in (
+        "orders[1].csv",
+        "orders*.csv",
+        "c2=99.00/orders.csv",
+        "revenue=9/order_id=1/o.parquet",
+        "shop[1]/o.csv",
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".csv":
+            file.write_text(ROWS, encoding="utf-8")
+        else:
+            pd.DataFrame(RECORDS, columns=NAMES).to_parquet(file)
+        assert tuple(read({"source": name})[:4]) == expected
+    (tmp_path / "orders1.csv").write_text(ROWS.replace(".50", ".75"), encoding="utf-8")
+    assert tuple(read({"source": "orders[1].csv"})[:4]) == expected
+
+
+def test_inputs_of_a_project_in_a_folder_with_glob_characters_are_its_own(tmp_path):
+    for shop in ("shop1", "shop[1]"):
+        folder = tmp_path / shop
+        folder.mkdir()
+        (folder / "orders.csv").write_text(ROWS, encoding="utf-8")
+        write_toml(folder, {"orders": {"source": "*.csv"}})
+        assert dataset_inputs("dataset.toml", folder) == [folder / "dataset.toml", folder / "orders.csv"]
