@@ -88,8 +88,8 @@ def validate(notebook: str, values: Mapping[str, object]):
 def plain(settings) -> dict[str, object]:
     """Return parameters as plain values, as a notebook cell or JSON holds them: dates as ISO text, empty for none.
 
-    >>> plain(LifetimeValue())["calibration_end"]
-    ''
+    >>> plain(LifetimeValue(calibration_end=dt.date(1997, 9, 30)))["calibration_end"]
+    '1997-09-30'
     """
     return {name: _plain(value) for name, value in dataclasses.asdict(settings).items()}
 

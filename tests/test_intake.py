@@ -1,11 +1,15 @@
 """The door in: what is used, what is refused and why, and that nothing is lost on the way."""
 
 import datetime as dt
+import gzip
 import random
+import shutil
 from decimal import Decimal
 
 import datasets
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from datasets import reasons, used
 
@@ -308,6 +312,10 @@ FILES = {
     "missing mapped column": (HEADER + GOOD, {"columns": {"margin": "profit"}}, 'no column "profit" .margin: '),
     "duplicate header": ("customer_id,ordered_at,revenue,revenue\na,2024-01-01,1,2\n", {},
                          'orders.csv: 2 columns are called "revenue". Name each column once.'),
+    "headers alike": ("customer_id,ordered_at,revenue,Revenue\na,2024-01-01,1,2\n", {},
+                      '2 columns are called "revenue" and "Revenue". Name each column once; capitals make no difference.'),
+    "too many columns": (HEADER.strip() + "".join(f",x{i}" for i in range(50_000)) + "\n", {},
+                         "orders.csv has 50,003 columns, 10,000 at most are read. Check the delimiter"),
     "latin-1": (HEADER.encode() + b"Zo\xeb,2024-01-01,1\n", {},
                 'line 2: byte 0xeb.* at byte 33. .*encoding = "cp1252"'),
     "wrong encoding": (HEADER.encode() + b"Zo\x81,2024-01-01,1\n", {"encoding": "cp1252"}, "orders.csv is not cp1252"),
@@ -347,6 +355,54 @@ def test_missing_file_and_mixed_kinds_are_refused(engine, tmp_path):
         read_dataset(write_toml(tmp_path, {"source": "*.*"[:1] + ".[cp]*"}), engine)
     with pytest.raises(DataError, match="b.parquet is not a Parquet file"):
         read_dataset(write_toml(tmp_path, {"source": "b.parquet"}), engine)
+
+
+def test_file_that_would_count_twice_is_refused(engine, tmp_path):
+    pa.parquet.write_table(
+        pa.table({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "revenue": ["1"]}), tmp_path / "a.parquet"
+    )
+    (tmp_path / "a.csv").write_text(HEADER + GOOD)
+    (tmp_path / "empty.csv").write_text(HEADER)
+    (tmp_path / "empty too.csv").write_text(HEADER)
+    for kind in ("csv", "parquet"):
+        (tmp_path / f"b.{kind}").symlink_to(tmp_path / f"a.{kind}")
+        with pytest.raises(
+            DataError, match=f"orders: a.{kind} and b.{kind} are the same file, whose rows would count twice"
+        ):
+            read_dataset(write_toml(tmp_path, {"source": f"*.{kind}"}), engine)
+        (tmp_path / f"b.{kind}").unlink()
+        shutil.copy(tmp_path / f"a.{kind}", tmp_path / f"c.{kind}")
+        with pytest.raises(
+            DataError, match=f"orders: a.{kind} and c.{kind} hold the same bytes.*Remove one, or narrow source"
+        ):
+            read_dataset(write_toml(tmp_path, {"source": f"*.{kind}"}), engine)
+        (tmp_path / f"c.{kind}").unlink()
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress((HEADER + GOOD).encode()))
+    with pytest.raises(DataError, match="orders: a.csv and a.csv.gz hold the same bytes"):
+        read_dataset(write_toml(tmp_path, {"source": "a.csv*"}), engine)
+    assert read_dataset(write_toml(tmp_path, {"source": "*.csv"}), engine).ledger.rows["rows_in"].item() == 100
+
+
+def test_parquet_of_odd_types_is_read_or_refused_by_name(engine, tmp_path):
+    def read(**columns):
+        days = pa.array([19723, 19724], pa.date32())
+        table = pa.table({"customer_id": ["a", "b"], "ordered_at": days, "revenue": ["1", "2"]} | columns)
+        pa.parquet.write_table(table, tmp_path / "o.parquet")
+        return read_dataset(
+            write_toml(tmp_path, {"source": "o.parquet"}, time_zone="UTC", max_quarantined_share=0.5), engine
+        )
+
+    for far in (pa.array([19723, 2**31 - 2], pa.date32()), pa.array([1704067200, 2**40], pa.timestamp("s"))):
+        found = read(ordered_at=far)
+        assert reasons(found).keys() == {("ordered_at", "bad_date")}
+        assert len(found.offenders()) == 1
+    for ids, kind in (([["a"], ["b"]], "list<"), ([{"x": "a"}, {"x": "b"}], "struct<")):
+        with pytest.raises(
+            DataError, match=f"o.parquet: customer_id is stored as {kind}.*Write ids as text, one in a row"
+        ):
+            read(customer_id=ids)
+    with pytest.raises(DataError, match='2 columns are called "revenue" and "REVENUE"'):
+        read(REVENUE=["1", "2"])
 
 
 SPECS = {

@@ -16,6 +16,7 @@ from journeylib.intake.parts import (
     Example,
     Part,
     Record,
+    check_apart,
     check_unchanged,
     file_of,
     first_filled,
@@ -45,6 +46,7 @@ class TextTable:
                     first=", ".join(header),
                     way_out="Give the files of one table the same header.",
                 )
+        check_apart(source.name, files, [found.sha256 if found.records else "" for found in self._scans])
         self._places = match(source, self._names[0], self._header)
         self.notes += not_used(self._names[0], self._header, self._places)
         self.parts = tuple(
