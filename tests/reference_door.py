@@ -130,6 +130,7 @@ def judge(table: str, row: Row, contract: dict) -> Row:
             continue
         value = typed(column, text)
         row.value[name] = value
+        row.bad |= column.type == "id" and re.search("[\0-\x1f\x7f-\x9f\u2028\u2029]", text) is not None
         row.bad |= value is None
         row.bad |= column.type in ("money", "number") and value is not None and abs(value) > 10**9
     v = defaultdict(lambda: None, row.value)
@@ -199,7 +200,7 @@ def typed(column, text: str):
 def parse_moment(text: str):
     """Return a moment in UTC and its business day."""
     found = re.fullmatch(
-        r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?",
+        r"((?:19|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?",
         text,
     )
     if not found:
