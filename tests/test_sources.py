@@ -1,6 +1,7 @@
 """Every kind of source gives the same rows through the same door."""
 
 import gzip
+import os
 import sqlite3
 from types import SimpleNamespace
 
@@ -346,6 +347,16 @@ def test_file_is_found_whatever_its_name_and_no_folder_overrides_a_column(read, 
         assert tuple(read({"source": name})[:4]) == expected
     (tmp_path / "orders1.csv").write_text(ROWS.replace(".50", ".75"), encoding="utf-8")
     assert tuple(read({"source": "orders[1].csv"})[:4]) == expected
+
+
+def test_file_name_that_no_text_can_hold_and_source_that_no_disk_can_are_named_errors(read, tmp_path):
+    (tmp_path / os.fsdecode(b"o\xff.csv")).write_text(ROWS, encoding="utf-8")
+    with pytest.raises(DataError, match=r"orders: 1 file names are not UTF-8 .first: .*o.udcff.csv.*Rename"):
+        read({"source": "o*.csv"})
+    for source in ("x" * 300, "x/" * 3000, "x" * 300 + "*"):
+        with pytest.raises(DataError, match="orders: no file matches xx*"):
+            read({"source": source})
+        assert dataset_inputs("dataset.toml", tmp_path) == [tmp_path / "dataset.toml"]
 
 
 def test_inputs_of_a_project_in_a_folder_with_glob_characters_are_its_own(tmp_path):
