@@ -36,6 +36,7 @@ class Row:
     text: dict
     value: dict = field(default_factory=dict)
     bad: bool = False
+    outside: bool = False
 
 
 @dataclass
@@ -140,7 +141,9 @@ def judge(table: str, row: Row, contract: dict) -> Row:
         and any(row.text[n] for n in row.text if contract[n].type == "money")
     )
     clock = day(v[CLOCKS[table]])
-    row.bad |= clock is not None and (clock > UNTIL or (clock < START and table != "customers"))
+    # A fault of a field comes before the window, one between fields after it.
+    row.outside = not row.bad and clock is not None and (clock > UNTIL or (clock < START and table != "customers"))
+    row.bad |= row.outside
     row.bad |= before(v["observed_until"], v["observed_from"]) or before(v["responded_at"], v["asked_at"])
     row.bad |= before(v["accepted_at"], v["invited_at"]) or before(v["first_order_at"], v["invited_at"])
     row.bad |= v["referee_id"] is not None and v["referee_id"] == v["referrer_id"]
@@ -244,11 +247,11 @@ def repeats(table: Read, key: str) -> None:
     if key not in table.columns:
         return
     same = defaultdict(list)
-    for row in table.used:
-        if row.value[key] is not None:
+    for row in table.rows:
+        if row.value[key] is not None and not row.outside:
             same[row.value[key]].append(row)
     for rows in same.values():
-        if any(row.value != rows[0].value for row in rows):
+        if any(row.bad != rows[0].bad or row.value != rows[0].value for row in rows):
             for row in rows:
                 row.bad = True
         for row in rows[1:]:

@@ -182,10 +182,10 @@ def test_repeated_order_id_is_collapsed_when_same_and_refused_when_not(engine, d
     assert reasons(found) == {
         ("ordered_at", "bad_date"): (1, 207, "bad"),
         ("order_id", "dup_same"): (2, 202, "5"),
-        ("order_id", "dup_conflict"): (2, 8, "6"),
+        ("order_id", "dup_conflict"): (3, 8, "6"),
     }
-    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", 206, 201, 5]
-    assert found.ledger.money["money_quarantined"].item() == Decimal(5)
+    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", 206, 200, 6]
+    assert found.ledger.money["money_quarantined"].item() == Decimal(6)
     assert used(engine, "order_id").count("5") == 1
 
 

@@ -73,7 +73,9 @@ def test_damaged_or_misnamed_packed_text_is_refused(read, tmp_path):
     packed = gzip.compress(ROWS.encode() * 50)
     for name, content in {"o.csv.gz": packed[:-20], "o.csv.zst": packed, "p.csv.gz": b"no archive at all"}.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=f"{name} is not a whole .* file: .*Pack it again"):
+        with pytest.raises(
+            DataError, match=f"{name} is not a whole .* file: .*Pack it again; a file that is not packed"
+        ):
             read({"source": name})
     (tmp_path / "o.csv").write_bytes(packed)
     with pytest.raises(DataError, match="o.csv is a gzip file, not UTF-8 text. Let its name end in .gz."):

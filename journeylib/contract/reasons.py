@@ -51,7 +51,8 @@ _OUTSIDE = (
     Reason("dup_same", "the same id and content once more; the first is used", is_fault=False),
     Reason(
         "dup_conflict",
-        "the same id with different content, so none is used; if a row is an order line, leave the id unmapped",
+        "the same id with different content, also a faulty one, so none is used; if a row is an order line, leave the"
+        " id unmapped",
     ),
 )
 _WITHIN_ROW = (

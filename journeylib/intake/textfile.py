@@ -119,7 +119,7 @@ def _unpacked(file: Path, scratch: Path) -> Path:
         with pa.input_stream(str(file), compression=_PACKED[file.suffix]) as packed, plain.open("wb") as copy:
             shutil.copyfileobj(packed, copy)
     except OSError as error:
-        way_out = "Pack it again."
+        way_out = f"Pack it again; a file that is not packed needs a name without {file.suffix}."
         raise DataError(f"{file.name} is not a whole {file.suffix} file: {error}", way_out=way_out) from None
     return plain
 
