@@ -20,7 +20,10 @@ from journeylib.errors import DataError, UsageError, did_you_mean
 
 ROW_CAP = 2_000_000
 _NO_EXTENSIONS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+# A folder called revenue=9 is a folder, and no column.
+_NO_HIVE = "hive_partitioning = false"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_GLOB_MARK = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Engine(Protocol):
     dialect: str
 
     def attach(self, name: str, source: Source) -> None:
-        """Make a view `name` of Parquet files (path, glob or list), delimited text or a DataFrame."""
+        """Make a view `name` of Parquet files (path, glob as text, or list), delimited text or a DataFrame."""
 
     def define(self, name: str, sql: str) -> None:
         """Make a view `name` of a query; nothing is computed yet."""
@@ -166,7 +169,7 @@ class DuckDB:
                     first=wrong[0],
                     way_out="Text files come in through intake, or as DelimitedText with their columns.",
                 )
-            self._run(f"create or replace view {view} as select * from read_parquet({_files(paths)})")
+            self._run(f"create or replace view {view} as select * from read_parquet({_files(paths)}, {_NO_HIVE})")
 
     def define(self, name: str, sql: str) -> None:
         """See `Engine.define`."""
@@ -225,12 +228,15 @@ def _read_text(text: DelimitedText) -> str:
     return (
         f"read_csv({_files(text.paths)}, columns = {{{columns}}}, auto_detect = false, header = true,"
         f" delim = {literal(text.delimiter)}, quote = {literal(text.quote)}, escape = {literal(text.quote)},"
-        " ignore_errors = true)"
+        f" ignore_errors = true, {_NO_HIVE})"
     )
 
 
 def _files(paths: Sequence[str | Path]) -> str:
-    return "[" + ", ".join(literal(path) for path in paths) + "]"
+    """Return files as SQL: text may be a glob, a Path is one file whatever characters its name has."""
+    return (
+        "[" + ", ".join(literal(p if isinstance(p, str) else _GLOB_MARK.sub(r"[\g<0>]", str(p))) for p in paths) + "]"
+    )
 
 
 def _first_line(error: Exception) -> str:

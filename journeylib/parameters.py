@@ -212,7 +212,7 @@ def source_files(folder: Path, source: str) -> list[Path]:
     >>> [path.name for path in source_files(dataset_file("cdnow").parent, "*.csv")]
     ['orders.csv']
     """
-    if (folder / source).is_file():
+    if os.path.isfile(folder / source):  # Path.is_file raises where a name is too long for the disk
         return [folder / source]
     names = sorted(glob.glob(source, root_dir=folder, recursive=True))
     return [folder / name for name in names if (folder / name).is_file()]

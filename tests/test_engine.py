@@ -125,3 +125,17 @@ def test_answers_do_not_depend_on_the_machine_s_time_zone(monkeypatch):
     with open_engine(threads=1) as engine:
         day = engine.table("select cast(cast('2025-06-30 23:30Z' as timestamptz) as date) as day")["day"].item()
     assert str(day)[:10] == "2025-06-30"
+
+
+def test_path_is_one_file_whatever_its_name_and_no_folder_is_a_column(engine, tmp_path):
+    named = {"o[1]": 1.0, "o1": 2.0, "o*": 3.0, "o?": 4.0, "revenue=9/o[2]": 5.0, "shop[1]/o": 6.0, "shop1/o": 7.0}
+    for name, revenue in named.items():
+        file = tmp_path / f"{name}.parquet"
+        file.parent.mkdir(exist_ok=True)
+        pd.DataFrame({"revenue": [revenue]}).to_parquet(file)
+        file.with_suffix(".csv").write_text(f"revenue,c2\n{revenue},x\n")
+    for name, revenue in named.items():
+        engine.attach("typed", tmp_path / f"{name}.parquet")
+        engine.attach("text", DelimitedText((tmp_path / f"{name}.csv",), ("revenue", "c2")))
+        assert engine.table("select revenue from typed").to_numpy().tolist() == [[revenue]]
+        assert engine.table("select * from text").to_numpy().tolist() == [[str(revenue), "x"]]

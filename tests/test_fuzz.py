@@ -151,7 +151,7 @@ def one_case(engine, folder, seed: int, seen: set | None = None) -> str:
         rows = [written(name, row, table.columns) for row in table.used]
         assert loaded(engine, name, table.columns) == rows, (seed, name, contents[target])
         line = found.ledger.rows.set_index("table").loc[name]
-        assert line.tolist() == [table.count, len(rows), table.count - len(rows)], (seed, name, contents[target])
+        assert line.tolist()[:3] == [table.count, len(rows), table.count - len(rows)], (seed, name, contents[target])
         counted = found.quarantine.loc[found.quarantine["table"] == name, "rows"].sum()
         assert counted == line["rows_quarantined"], (seed, name)
         if name in MONEY:

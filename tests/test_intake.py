@@ -1,11 +1,15 @@
 """The door in: what is used, what is refused and why, and that nothing is lost on the way."""
 
 import datetime as dt
+import gzip
 import random
+import shutil
 from decimal import Decimal
 
 import datasets
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from datasets import reasons, used
 
@@ -74,10 +78,11 @@ def test_only_empty_is_missing(door):
 
 
 BAD_FIELDS = {
-    "bad_date": ["03/04/2024", "2024-02-30", "2024-1-1", "45292", "1704067200", "20240101", "epoch", "2024-01-01 (BC)"],
+    "bad_date": ["03/04/2024", "2024-02-30", "2024-1-1", "45292", "1704067200", "20240101", "epoch", "2024-01-01 (BC)",
+                 "1899-12-31", "0001-01-01", "0000-01-01"],
     "no_time_zone": ["2024-01-01 10:00", "2024-01-01T10:00:00Z", "2024-01-01 10:00:00.123+02:00"],
     "after_observed_until": ["2025-01-01", "9999-12-31"],
-    "before_observed_from": ["2023-12-31", "0001-01-01"],
+    "before_observed_from": ["2023-12-31", "1900-01-01"],
     "bad_amount": ["1e400", "inf", "-Infinity", "nan", "1,5", "1.234,5", "$10", "0x10", "1_000", "True", "+1", ".5",
                    "5.", "1e2", "--1", "1.23456", "１２", "1 000"],
     "too_large": ["1000000000.01", "-1000000001", "9" * 40],
@@ -177,10 +182,10 @@ def test_repeated_order_id_is_collapsed_when_same_and_refused_when_not(engine, d
     assert reasons(found) == {
         ("ordered_at", "bad_date"): (1, 207, "bad"),
         ("order_id", "dup_same"): (2, 202, "5"),
-        ("order_id", "dup_conflict"): (2, 8, "6"),
+        ("order_id", "dup_conflict"): (3, 8, "6"),
     }
-    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", 206, 201, 5]
-    assert found.ledger.money["money_quarantined"].item() == Decimal(5)
+    assert found.ledger.rows.iloc[0].tolist()[:4] == ["orders", 206, 200, 6]
+    assert found.ledger.money["money_quarantined"].item() == Decimal(6)
     assert used(engine, "order_id").count("5") == 1
 
 
@@ -308,8 +313,14 @@ FILES = {
     "missing mapped column": (HEADER + GOOD, {"columns": {"margin": "profit"}}, 'no column "profit" .margin: '),
     "duplicate header": ("customer_id,ordered_at,revenue,revenue\na,2024-01-01,1,2\n", {},
                          'orders.csv: 2 columns are called "revenue". Name each column once.'),
+    "headers alike": ("customer_id,ordered_at,revenue,Revenue\na,2024-01-01,1,2\n", {},
+                      '2 columns are called "revenue" and "Revenue". Name each column once; capitals make no difference.'),
+    "too many columns": (HEADER.strip() + "".join(f",x{i}" for i in range(50_000)) + "\n", {},
+                         "orders.csv has 50,003 columns, 10,000 at most are read. Check the delimiter"),
     "latin-1": (HEADER.encode() + b"Zo\xeb,2024-01-01,1\n", {},
                 'line 2: byte 0xeb.* at byte 33. .*encoding = "cp1252"'),
+    "UTF-16 without mark": ((HEADER + GOOD).encode("utf-16-le"), {}, 'UTF-16 text without its mark.* encoding = "utf-16-le"'),
+    "big-endian": ((HEADER + GOOD).encode("utf-16-be"), {}, 'UTF-16 text without its mark.* encoding = "utf-16-be"'),
     "wrong encoding": (HEADER.encode() + b"Zo\x81,2024-01-01,1\n", {"encoding": "cp1252"}, "orders.csv is not cp1252"),
     "unclosed quote": (HEADER + '"a,2024-01-01,1\nb,2024-01-01,1\n', {}, "line 2: the quote that opens here never"),
     "slash dates": (HEADER + "a,03/04/2024,1\n" * 9, {},
@@ -349,6 +360,86 @@ def test_missing_file_and_mixed_kinds_are_refused(engine, tmp_path):
         read_dataset(write_toml(tmp_path, {"source": "b.parquet"}), engine)
 
 
+def test_rows_swallowed_by_stray_quotes_are_a_fault(engine, door):
+    swallowed = 'a,2024-01-01,1\n"b,2024-01-02,2\nc",2024-01-03,3\n'
+    found = door(HEADER + GOOD + swallowed)
+    assert reasons(found) == {("customer_id", "control_character"): (1, 103, "b,2024-01-02,2\nc")}
+    orders = {"date_format": "%d.%m.%Y", "values": {"order_kind": {"*": "repeat"}}}
+    good = "".join(f"{i},01.02.2024,1,\n" for i in range(100))
+    found = door(HEADER.strip() + f',order_kind\n{good}a,"01.\n02.2024",1,\na,01.02.2024,1,"x\ny"\n', orders)
+    assert reasons(found) == {
+        ("ordered_at", "control_character"): (1, 102, "01.\n02.2024"),
+        ("order_kind", "control_character"): (1, 104, "x\ny"),
+    }
+
+
+def test_control_characters_in_ids_of_parquet_are_a_fault(engine, tmp_path):
+    ids = ["a\0b", "a\x1fb", "a\u2028b", "a\x85b", *(f"c{i}\t" for i in range(100))]
+    columns = {"customer_id": ids, "ordered_at": ["2024-01-01"] * 104, "revenue": ["1"] * 104}
+    pa.parquet.write_table(pa.table(columns), tmp_path / "o.parquet")
+    found = read_dataset(write_toml(tmp_path, {"source": "o.parquet"}), engine)
+    assert reasons(found) == {("customer_id", "control_character"): (4, 1, "a\0b")}
+
+
+def test_declared_days_have_four_digit_years_from_1900_on(engine, door):
+    days = ["1/2/24", "01/02/0024", "31/12/1899", "1/2/2024"]
+    found = door(
+        HEADER + "".join(f"c{i},{day},1\n" for i, day in enumerate(days)),
+        {"date_format": "%d/%m/%Y"},
+        max_quarantined_share=0.75,
+    )
+    assert reasons(found) == {("ordered_at", "bad_date"): (3, 2, "1/2/24")}
+    assert used(engine, "ordered_on") == ["2024-02-01"]
+
+
+def test_file_that_would_count_twice_is_refused(engine, tmp_path):
+    pa.parquet.write_table(
+        pa.table({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "revenue": ["1"]}), tmp_path / "a.parquet"
+    )
+    (tmp_path / "a.csv").write_text(HEADER + GOOD)
+    (tmp_path / "empty.csv").write_text(HEADER)
+    (tmp_path / "empty too.csv").write_text(HEADER)
+    for kind in ("csv", "parquet"):
+        (tmp_path / f"b.{kind}").symlink_to(tmp_path / f"a.{kind}")
+        with pytest.raises(
+            DataError, match=f"orders: a.{kind} and b.{kind} are the same file, whose rows would count twice"
+        ):
+            read_dataset(write_toml(tmp_path, {"source": f"*.{kind}"}), engine)
+        (tmp_path / f"b.{kind}").unlink()
+        shutil.copy(tmp_path / f"a.{kind}", tmp_path / f"c.{kind}")
+        with pytest.raises(
+            DataError, match=f"orders: a.{kind} and c.{kind} hold the same bytes.*Remove one, or narrow source"
+        ):
+            read_dataset(write_toml(tmp_path, {"source": f"*.{kind}"}), engine)
+        (tmp_path / f"c.{kind}").unlink()
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress((HEADER + GOOD).encode()))
+    with pytest.raises(DataError, match="orders: a.csv and a.csv.gz hold the same bytes"):
+        read_dataset(write_toml(tmp_path, {"source": "a.csv*"}), engine)
+    assert read_dataset(write_toml(tmp_path, {"source": "*.csv"}), engine).ledger.rows["rows_in"].item() == 100
+
+
+def test_parquet_of_odd_types_is_read_or_refused_by_name(engine, tmp_path):
+    def read(**columns):
+        days = pa.array([19723, 19724], pa.date32())
+        table = pa.table({"customer_id": ["a", "b"], "ordered_at": days, "revenue": ["1", "2"]} | columns)
+        pa.parquet.write_table(table, tmp_path / "o.parquet")
+        return read_dataset(
+            write_toml(tmp_path, {"source": "o.parquet"}, time_zone="UTC", max_quarantined_share=0.5), engine
+        )
+
+    for far in (pa.array([19723, 2**31 - 2], pa.date32()), pa.array([1704067200, 2**40], pa.timestamp("s"))):
+        found = read(ordered_at=far)
+        assert reasons(found).keys() == {("ordered_at", "bad_date")}
+        assert len(found.offenders()) == 1
+    for ids, kind in (([["a"], ["b"]], "list<"), ([{"x": "a"}, {"x": "b"}], "struct<")):
+        with pytest.raises(
+            DataError, match=f"o.parquet: customer_id is stored as {kind}.*Write ids as text, one in a row"
+        ):
+            read(customer_id=ids)
+    with pytest.raises(DataError, match='2 columns are called "revenue" and "REVENUE"'):
+        read(REVENUE=["1", "2"])
+
+
 SPECS = {
     "unknown key": ({"titel": "x"}, {}, 'no setting is called "titel". Did you mean "title"?'),
     "no title": ({"title": None}, {}, "title is missing. It is what reports call the dataset."),
@@ -360,6 +451,13 @@ SPECS = {
     "delimiter": ({}, {"delimiter": "::"}, "delimiter is one character that separates fields"),
     "encoding": ({}, {"encoding": "utf-9"}, "encoding is the text's encoding"),
     "date format": ({}, {"date_format": "dd/mm/yyyy"}, 'date_format is how days are written, such as "%d/%m/%Y"'),
+    "date format without day": ({}, {"date_format": "%m/%Y"}, "with day, month and year"),
+    "date format without month": ({}, {"date_format": "%d.%Y"}, "with day, month and year"),
+    "date format without year": ({}, {"date_format": "%d.%m."}, "with day, month and year"),
+    "encoding that refuses": ({}, {"encoding": "undefined"}, "encoding is the text's encoding"),
+    "encoding with NUL": ({}, {"encoding": "utf\0"}, "encoding is the text's encoding"),
+    "encoding of bytes": ({}, {"encoding": "rot13"}, "encoding is the text's encoding"),
+    "currency of other letters": ({"currency": "ÄÖÜ"}, {}, "currency is a code of three capitals such as EUR"),
     "column": ({}, {"columns": {"custmer_id": "x"}}, 'no column of orders is called "custmer_id". Did you mean "customer_id"?'),
     "column type": ({}, {"columns": {"customer_id": 3}}, "customer_id is the name of a source column, or a list of names, not 3"),
     "zero rule": ({"zero_amount_orders": "yes"}, {}, 'zero_amount_orders is "count" or "ignore", not \'yes\''),
@@ -413,7 +511,7 @@ def test_when_every_row_is_refused_the_reason_is_named(door):
 
 def test_unknown_date_format_directive_is_a_named_error(door):
     with pytest.raises(DataError, match="the engine refused: .*%Q"):
-        door(HEADER + GOOD, {"date_format": "%Q"})
+        door(HEADER + GOOD, {"date_format": "%Y-%m-%d %Q"})
 
 
 MUTATIONS = [

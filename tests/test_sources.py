@@ -1,6 +1,7 @@
 """Every kind of source gives the same rows through the same door."""
 
 import gzip
+import os
 import sqlite3
 from types import SimpleNamespace
 
@@ -72,7 +73,9 @@ def test_damaged_or_misnamed_packed_text_is_refused(read, tmp_path):
     packed = gzip.compress(ROWS.encode() * 50)
     for name, content in {"o.csv.gz": packed[:-20], "o.csv.zst": packed, "p.csv.gz": b"no archive at all"}.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=f"{name} is not a whole .* file: .*Pack it again"):
+        with pytest.raises(
+            DataError, match=f"{name} is not a whole .* file: .*Pack it again; a file that is not packed"
+        ):
             read({"source": name})
     (tmp_path / "o.csv").write_bytes(packed)
     with pytest.raises(DataError, match="o.csv is a gzip file, not UTF-8 text. Let its name end in .gz."):
@@ -327,3 +330,41 @@ def test_postgres_that_cannot_be_used_is_a_named_error_without_the_password(read
         assert "s3cret" not in str(error.value)
     with pytest.raises(SpecError, match='source = "postgres" needs dsn_env'):
         read({"source": "postgres", "table": "sales"})
+
+
+def test_file_is_found_whatever_its_name_and_no_folder_overrides_a_column(read, expected, tmp_path):
+    for name in (
+        "orders[1].csv",
+        "orders*.csv",
+        "c2=99.00/orders.csv",
+        "revenue=9/order_id=1/o.parquet",
+        "shop[1]/o.csv",
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.suffix == ".csv":
+            file.write_text(ROWS, encoding="utf-8")
+        else:
+            pd.DataFrame(RECORDS, columns=NAMES).to_parquet(file)
+        assert tuple(read({"source": name})[:4]) == expected
+    (tmp_path / "orders1.csv").write_text(ROWS.replace(".50", ".75"), encoding="utf-8")
+    assert tuple(read({"source": "orders[1].csv"})[:4]) == expected
+
+
+def test_file_name_that_no_text_can_hold_and_source_that_no_disk_can_are_named_errors(read, tmp_path):
+    (tmp_path / os.fsdecode(b"o\xff.csv")).write_text(ROWS, encoding="utf-8")
+    with pytest.raises(DataError, match=r"orders: 1 file names are not UTF-8 .first: .*o.udcff.csv.*Rename"):
+        read({"source": "o*.csv"})
+    for source in ("x" * 300, "x/" * 3000, "x" * 300 + "*"):
+        with pytest.raises(DataError, match="orders: no file matches xx*"):
+            read({"source": source})
+        assert dataset_inputs("dataset.toml", tmp_path) == [tmp_path / "dataset.toml"]
+
+
+def test_inputs_of_a_project_in_a_folder_with_glob_characters_are_its_own(tmp_path):
+    for shop in ("shop1", "shop[1]"):
+        folder = tmp_path / shop
+        folder.mkdir()
+        (folder / "orders.csv").write_text(ROWS, encoding="utf-8")
+        write_toml(folder, {"orders": {"source": "*.csv"}})
+        assert dataset_inputs("dataset.toml", folder) == [folder / "dataset.toml", folder / "orders.csv"]

@@ -200,7 +200,7 @@ def test_quarantine_is_written_whole_with_reason_line_and_fields(door, tmp_path)
         ["orders", "bad_amount", "revenue", True, "orders.csv", 7],
         ["orders", "ragged", "", True, "orders.csv", 8],
         ["orders", "after_observed_until", "ordered_at", False, "orders.csv", 9],
-        ["orders", "missing_customer", "customer_id", True, "orders.csv", 10],
+        ["orders", "control_character", "order_id", True, "orders.csv", 10],
         ["orders", "ragged", "", True, "orders.csv", 12],
         ["orders", "dup_same", "order_id", False, "orders.csv", 13],
         ["referrals", "self_referral", "referee_id", True, "referrals.csv", 2],

@@ -22,8 +22,12 @@ _FIELDS = (
     Reason("ragged", "more or fewer fields than the header names"),
     Reason("missing_id", "no id"),
     Reason("missing_customer", "no customer id"),
+    Reason("control_character", "a line break or another control character within, as after a stray quote"),
     Reason("missing_date", "no date"),
-    Reason("bad_date", "not a calendar date such as 2024-12-31; another form must be declared as date_format"),
+    Reason(
+        "bad_date",
+        "not a calendar date such as 2024-12-31, from 1900 on; another form must be declared as date_format",
+    ),
     Reason("bad_time", "not a time such as 2024-12-31 23:59:00Z; another form must be declared as date_format"),
     Reason("no_time_zone", "a time of day, and no time_zone is declared that says whose day it is"),
     Reason("missing_amount", "no amount"),
@@ -47,7 +51,8 @@ _OUTSIDE = (
     Reason("dup_same", "the same id and content once more; the first is used", is_fault=False),
     Reason(
         "dup_conflict",
-        "the same id with different content, so none is used; if a row is an order line, leave the id unmapped",
+        "the same id with different content, also a faulty one, so none is used; if a row is an order line, leave the"
+        " id unmapped",
     ),
 )
 _WITHIN_ROW = (

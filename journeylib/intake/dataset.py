@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,12 @@ class Dataset:
                 first=self.path.parent / source.source,
                 way_out=f"Mend source in [{source.name}] of {self.path}.",
             )
+        if foreign := [file for file in found if not _is_unicode(str(file))]:
+            raise DataError(
+                f"{source.name}: {len(foreign)} file names are not UTF-8",
+                first=ascii(str(foreign[0])),
+                way_out="Rename the file or folder.",
+            )
         return tuple(found)
 
     def within(self, observed_from: dt.date | None, observed_until: dt.date | None) -> "Dataset":
@@ -130,6 +137,11 @@ def load_dataset(path: Path, frames: frozenset[str] = frozenset()) -> Dataset:
     sources = tuple(_table_source(path, name, tables.get(name, {}), name in frames) for name in named)
     dataset = Dataset(path, **settings, sources=sources)
     return dataset.within(None, None)
+
+
+def _is_unicode(text: str) -> bool:
+    """True for text without bytes that the system could not read as UTF-8."""
+    return not re.search("[\ud800-\udfff]", text)
 
 
 def _table_source(path: Path, table: str, given: dict, is_frame: bool) -> TableSource:

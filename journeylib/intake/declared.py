@@ -133,13 +133,20 @@ def _is_mark(value: object) -> bool:
 
 def _is_encoding(value: object) -> bool:
     try:
-        return isinstance(value, str) and "a".encode(value) is not None
-    except LookupError:
+        return isinstance(value, str) and "a".encode(value).decode(value) == "a"
+    except (LookupError, ValueError):  # no such codec, one for bytes alone, one that refuses, or a NUL in its name
         return False
 
 
 def _is_date_format(value: object) -> bool:
-    return value in EPOCHS or (isinstance(value, str) and "%" in value and "%z" not in value and "%Z" not in value)
+    if value in EPOCHS or not isinstance(value, str):
+        return value in EPOCHS
+    codes = set(re.findall("%-?(.)", value))
+    return (
+        bool(codes & {"Y", "y"})
+        and (codes >= {"d"} and bool(codes & set("mbB")) or "j" in codes)
+        and not codes & set("zZ")
+    )
 
 
 def _is_variable(value: object) -> bool:
@@ -152,7 +159,10 @@ def _is_table(value: object) -> bool:
 
 SETTINGS = {
     "title": (_is_text, "what reports call the dataset"),
-    "currency": (lambda v: _is_text(v) and len(v) == 3 and v.isupper(), "a code of three capitals such as EUR"),
+    "currency": (
+        lambda v: isinstance(v, str) and re.fullmatch("[A-Z]{3}", v) is not None,
+        "a code of three capitals such as EUR",
+    ),
     "observed_until": (_is_day, "the last day of observation, written 2024-12-31 without quotes"),
     "observed_from": (_is_day, "the first day of observation, written 2024-01-01 without quotes"),
     "time_zone": (_is_zone, "the business's time zone, such as Europe/Berlin"),
@@ -173,7 +183,8 @@ _TABLE = {
     "encoding": (_is_encoding, 'the text\'s encoding, such as "cp1252" or "utf-16"'),
     "date_format": (
         _is_date_format,
-        f'how days are written, such as "%d/%m/%Y", without a time zone, or one of {", ".join(EPOCHS)}',
+        'how days are written, such as "%d/%m/%Y", with day, month and year but no time zone, or one of'
+        f" {', '.join(EPOCHS)}",
     ),
 }
 _BY_COLUMN = {

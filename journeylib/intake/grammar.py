@@ -14,6 +14,7 @@ BLANKS = (
     " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u2060\ufeff"
     + "".join(chr(code) for code in range(0x2000, 0x200B))
 )
+CONTROLS = r"[\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}]"
 _BOOLEANS = {"true": ("true", "True", "TRUE", "1"), "false": ("false", "False", "FALSE", "0")}
 # What must hold within a row; a column that the source does not have is null here. The rule needs the column
 # it is about.
@@ -157,6 +158,8 @@ def _rules(column: Column, present: list[Column], source: TableSource, dataset: 
     no_value = f"{text} is not null and {value} is null"
     unreadable = UNREADABLE.get(column.type, "")
     broken = [(column.empty, f"{text} is null")] if column.required else []
+    if _may_hold_controls(column, source):
+        broken.append(("control_character", f"regexp_matches({_source(column.name)}, {literal(CONTROLS)})"))
     if column.type in ("day", "time"):
         broken += [("no_time_zone", _is_zoneless(column, source))] if not dataset.time_zone else []
         broken.append((unreadable, no_value))
@@ -173,6 +176,14 @@ def _rules(column: Column, present: list[Column], source: TableSource, dataset: 
         needed = f"({text} is null and ({' or '.join(money)})) or " if money else ""
         broken.append((unreadable, f"{needed}not {matches(text, '[A-Z]{3}')}"))
     return [Rule(column.name, reason, sql) for reason, sql in broken]
+
+
+def _may_hold_controls(column: Column, source: TableSource) -> bool:
+    """True where a control character would come in: other fields have a grammar that knows none, a text may."""
+    if column.name in source.constants or column.type == "text":
+        return False
+    parsed = source.date_format and column.type in ("day", "time")
+    return column.type == "id" or bool(parsed) or column.name in source.values
 
 
 def _is_zoneless(column: Column, source: TableSource) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from journeylib.contract import Column, Table, contract_table
+from journeylib.contract import REASONS, Column, Table, contract_table
 from journeylib.engine import Engine, identifier, literal
 from journeylib.intake.dataset import Dataset, TableSource
 from journeylib.intake.grammar import MONEY, Rule, columns_of, later, reading
@@ -110,21 +110,23 @@ class Judged:
         self.engine.define(self.table.name, f"select * exclude (rule) from {judged} where rule = 0")
 
     def _strike_repeats(self, key: str) -> None:
-        """Set aside rows whose key occurs again: all that contradict, all but the first that do not."""
+        """Set aside rows whose key occurs again: all that contradict, a faulty row included, else all but the first."""
         if not self.has(key):
             return
-        used, key_sql = identifier(self.table.name), identifier(key)
+        judged, key_sql = identifier(f"{self.table.name}_judged"), identifier(key)
+        faults = [number for number, rule in enumerate(self.rules, start=1) if REASONS[rule.reason].is_fault]
         content = ", ".join(identifier(name) for column in self.columns for name, _ in clean_columns(column))
         self.strike(
             [(key, "dup_same"), (key, "dup_conflict")],
             f"""
-    with repeated as (select {key_sql} from {used} where {key_sql} is not null group by 1 having count(*) > 1),
-         suspects as (select {used}.* from {used} join repeated using ({key_sql})),
+    with meant as (select * from {judged} where rule in ({", ".join(map(str, [0, *faults]))})),
+         repeated as (select {key_sql} from meant where {key_sql} is not null group by 1 having count(*) > 1),
+         suspects as (select meant.* from meant join repeated using ({key_sql})),
          versions as (select {key_sql}, count(*) as versions
-                      from (select distinct {content} from suspects) group by {key_sql}),
+                      from (select distinct {content}, rule > 0 from suspects) group by {key_sql}),
          numbered as (select source_row, case when versions > 1 then 1 else 0 end as which,
                         row_number() over (partition by {key_sql} order by source_row) as copy
-                      from suspects join versions using ({key_sql}))
+                      from suspects join versions using ({key_sql}) where rule = 0)
     select source_row, which from numbered where which = 1 or copy > 1""",
         )
 

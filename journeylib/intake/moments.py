@@ -6,8 +6,9 @@ the time the clock then shows, in the hour that it repeats as the second of the 
 
 from journeylib.engine import literal
 
-# The engine would take the year 0 and the hour 24.
-DAY = r"([1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\d"
+# The engine would take any year, and the hour 24. Nobody who bought before 1900 is followed here.
+FIRST_YEAR = 1900
+DAY = r"(19|[2-9]\d)\d\d-\d\d-\d\d"
 TIME = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 OFFSET = r" ?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)"
 # Units since 1970, UTC: digits that reach the year 5000, microseconds in one.
@@ -18,12 +19,12 @@ def business_day(text: str, date_format: str | None, time_zone: str | None) -> s
     """Return the SQL of a business day: a date as printed, a time of day in the business's zone.
 
     >>> business_day("d", "%d.%m.%Y", None)
-    "cast(try_strptime(d, '%d.%m.%Y') as date)"
+    "cast(case when year(try_strptime(d, '%d.%m.%Y')) >= 1900 then try_strptime(d, '%d.%m.%Y') end as date)"
     """
     if date_format in EPOCHS:
         return f"cast({_local(_since_1970(text, date_format), time_zone)} as date)" if time_zone else _none("date")
     if date_format:
-        return f"cast(try_strptime({text}, {literal(date_format)}) as date)"
+        return f"cast({_declared(text, date_format)} as date)"
     cases = f"when {matches(text, DAY)} then try_cast({text} as date)"
     if time_zone:
         local = f"timezone({literal(time_zone)}, {_aware(text)})"
@@ -43,7 +44,7 @@ def instant(text: str, date_format: str | None, time_zone: str | None) -> str:
     if date_format in EPOCHS:
         return _since_1970(text, date_format)
     if date_format:
-        return _utc(f"try_strptime({text}, {literal(date_format)})", time_zone)
+        return _utc(_declared(text, date_format), time_zone)
     cases = f"when {matches(text, DAY)} then {_utc(f'try_cast({text} as timestamp)', time_zone or 'UTC')}"
     if time_zone:
         cases += f" when {matches(text, DAY + TIME)} then {_utc(f'try_cast({text} as timestamp)', time_zone)}"
@@ -54,6 +55,12 @@ def instant(text: str, date_format: str | None, time_zone: str | None) -> str:
 def matches(text: str, pattern: str) -> str:
     """Return the SQL that is true when the whole text is of a pattern."""
     return f"regexp_full_match({text}, {literal(pattern)})"
+
+
+def _declared(text: str, date_format: str) -> str:
+    # The engine takes 24 for the year 24.
+    read = f"try_strptime({text}, {literal(date_format)})"
+    return f"case when year({read}) >= {FIRST_YEAR} then {read} end"
 
 
 def _aware(text: str) -> str:

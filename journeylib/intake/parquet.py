@@ -15,6 +15,7 @@ from journeylib.intake.parts import (
     Example,
     Part,
     Record,
+    check_apart,
     check_unchanged,
     file_of,
     first_filled,
@@ -54,6 +55,7 @@ class ParquetTable:
                 )
         self._sizes = [opened.metadata.num_rows for opened in self._opened]
         self.parts = tuple(parts) or tuple(Part.of(f, n) for f, n in zip(files, self._sizes, strict=True))
+        check_apart(source.name, files, [part.sha256 if part.rows else "" for part in self.parts])
         self._stamps = [stamp(file) for file in files]
         paths = dict(_paths(schema))
         names = unique_names(self.parts[0].name, list(paths))
@@ -65,15 +67,16 @@ class ParquetTable:
         self.columns = {name: tuple(map(_text, found)) for name, found in self._columns.items()}
 
     def _check_ids(self, source, places, names, kinds, floats) -> None:
-        """Refuse ids stored as floating-point numbers: 007 and long ids are already lost in them."""
+        """Refuse ids stored as floating-point numbers, where 007 and long ids are already lost, or as structures."""
         for column in contract_table(source.name).columns:
             for place in places.get(column.name, ()) if column.type == "id" else ():
-                if pa.types.is_floating(kinds[place]) or names[place] in floats:
-                    kind = kinds[place] if pa.types.is_floating(kinds[place]) else "double"
-                    raise DataError(
-                        f'{self.parts[0].name}: {column.name} is stored as {kind} in "{names[place]}"',
-                        way_out="Write ids as text: a floating-point number has lost leading zeros and long ids.",
-                    )
+                kind = "double" if names[place] in floats else kinds[place]
+                what = f'{self.parts[0].name}: {column.name} is stored as {kind} in "{names[place]}"'
+                if kind == "double" or pa.types.is_floating(kind):
+                    lost = "a floating-point number has lost leading zeros and long ids"
+                    raise DataError(what, way_out=f"Write ids as text: {lost}.")
+                if pa.types.is_nested(kind):
+                    raise DataError(what, way_out="Write ids as text, one in a row; or name a field within the column.")
 
     def example(self, row: int, column: str) -> Example:
         """See `OpenTable.example`."""
@@ -81,7 +84,8 @@ class ParquetTable:
         opened = self._opened[file]
         group, place = file_of([opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)], row)
         paths = self._columns.get(column, [])
-        values = opened.read_row_group(group, columns=[path[0] for path in paths]).slice(place, 1).to_pylist()[0]
+        found = opened.read_row_group(group, columns=[path[0] for path in paths]).slice(place, 1)
+        values = _rows(found)[0]
         texts = [_shown(values, path) for path in paths]
         return Example(self.parts[file].name, row + 1, first_filled(texts, range(len(texts))))
 
@@ -95,7 +99,7 @@ class ParquetTable:
                 size = opened.metadata.row_group(group).num_rows
                 mine = rows[(rows >= first) & (rows < first + size)]
                 if len(mine):
-                    found = opened.read_row_group(group).take(pa.array(mine - first)).to_pylist()
+                    found = _rows(opened.read_row_group(group).take(pa.array(mine - first)))
                     for row, values in zip(mine.tolist(), found, strict=True):
                         fields = {name: None if v is None else str(v) for name, v in values.items()}
                         yield Record(row, self.parts[file].name, row - top + 1, fields)
@@ -124,6 +128,19 @@ def _text(path: _Path) -> str:
     for name in path[1:]:
         sql = f"struct_extract({sql}, {literal(name)})"
     return f"cast({sql} as varchar)"
+
+
+def _rows(table: pa.Table) -> list[dict[str, object]]:
+    """Return rows as Python values; a day or time that Python's calendar does not have, as text."""
+    columns = [map(_value, column) for column in table.columns]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _value(scalar: pa.Scalar) -> object:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return str(scalar.cast(pa.string())) if pa.types.is_temporal(scalar.type) else "?"
 
 
 def _shown(values: dict, path: _Path) -> str | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -14,6 +15,8 @@ from journeylib.contract import contract_table
 from journeylib.engine import Source
 from journeylib.errors import DataError, did_you_mean
 from journeylib.intake.dataset import TableSource
+
+MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,41 @@ class OpenTable(Protocol):
 
 
 def unique_names(file: str, header: Sequence[str]) -> tuple[str, ...]:
-    """Return the header's names without blanks around them; refuse two that are the same.
+    """Return the header's names without blanks around them; refuse two that are the same but for case, and too many.
 
     >>> unique_names("orders.csv", [" customer_id", "revenue "])
     ('customer_id', 'revenue')
     """
+    if len(header) > MOST_COLUMNS:
+        raise DataError(
+            f"{file} has {len(header):,} columns, {MOST_COLUMNS:,} at most are read",
+            way_out="Check the delimiter, or export only the columns that are needed.",
+        )
     names = tuple(name.strip() for name in header)
+    # The engine takes Revenue and revenue for one column.
+    alike = Counter(name.casefold() for name in names if name)
     for name in names:
-        if names.count(name) > 1 and name:
+        if alike[name.casefold()] > 1:
+            spellings = " and ".join(dict.fromkeys(f'"{n}"' for n in names if n.casefold() == name.casefold()))
             raise DataError(
-                f'{file}: {names.count(name)} columns are called "{name}"', way_out="Name each column once."
+                f"{file}: {alike[name.casefold()]} columns are called {spellings}",
+                way_out="Name each column once; capitals make no difference.",
             )
     return names
+
+
+def check_apart(table: str, files: Sequence[Path], contents: Sequence[str]) -> None:
+    """Refuse a file that is read twice, as a link or a copy; `contents` are hashes, "" for a file without rows."""
+    seen: dict[object, Path] = {}
+    for file, content in zip(files, contents, strict=True):
+        for mark, what in ((file.resolve(), "are the same file"), (content, "hold the same bytes")):
+            first = seen.setdefault(mark, file) if mark else file
+            if first is not file:
+                raise DataError(
+                    f"{table}: {first.name} and {file.name} {what}, whose rows would count twice",
+                    first=file,
+                    way_out="Remove one, or narrow source.",
+                )
 
 
 def match(source: TableSource, file: str, names: Sequence[str]) -> dict[str, tuple[int, ...]]:

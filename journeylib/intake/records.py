@@ -270,6 +270,10 @@ def _check_kind(path: Path, start: bytes) -> None:
     for magic, (what, way_out) in _FOREIGN.items():
         if start.startswith(magic):
             raise DataError(f"{path.name} is {what}, not UTF-8 text", way_out=way_out)
+    for first, encoding in enumerate(("utf-16-be", "utf-16-le")):
+        if len(start) >= 8 and start[first:200:2].count(0) > 0.8 * len(start[first:200:2]):
+            way_out = f'Set encoding = "{encoding}" in dataset.toml.'
+            raise DataError(f"{path.name} is UTF-16 text without its mark, not UTF-8 text", way_out=way_out)
 
 
 def _check_text(path: Path, text: bytes, offset: int, lines: int) -> None:

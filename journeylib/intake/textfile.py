@@ -16,6 +16,7 @@ from journeylib.intake.parts import (
     Example,
     Part,
     Record,
+    check_apart,
     check_unchanged,
     file_of,
     first_filled,
@@ -45,6 +46,7 @@ class TextTable:
                     first=", ".join(header),
                     way_out="Give the files of one table the same header.",
                 )
+        check_apart(source.name, files, [found.sha256 if found.records else "" for found in self._scans])
         self._places = match(source, self._names[0], self._header)
         self.notes += not_used(self._names[0], self._header, self._places)
         self.parts = tuple(
@@ -117,7 +119,7 @@ def _unpacked(file: Path, scratch: Path) -> Path:
         with pa.input_stream(str(file), compression=_PACKED[file.suffix]) as packed, plain.open("wb") as copy:
             shutil.copyfileobj(packed, copy)
     except OSError as error:
-        way_out = "Pack it again."
+        way_out = f"Pack it again; a file that is not packed needs a name without {file.suffix}."
         raise DataError(f"{file.name} is not a whole {file.suffix} file: {error}", way_out=way_out) from None
     return plain
 
