@@ -358,7 +358,8 @@ def test_file_name_that_no_text_can_hold_and_source_that_no_disk_can_are_named_e
     for source in ("x" * 300, "x/" * 3000, "x" * 300 + "*"):
         with pytest.raises(DataError, match="orders: no file matches xx*"):
             read({"source": source})
-        assert dataset_inputs("dataset.toml", tmp_path) == [tmp_path / "dataset.toml"]
+        with pytest.raises(DataError, match='dataset dataset.toml: no file for its table "orders"'):
+            dataset_inputs("dataset.toml", tmp_path)
 
 
 def test_inputs_of_a_project_in_a_folder_with_glob_characters_are_its_own(tmp_path):
