@@ -191,3 +191,50 @@ def test_hostile_words_are_only_words(engine, events):
     _, columns = events(text, "kind", "channel", values={"kind": {hostile: "use"}, "channel": {hostile: hostile * 2}})
     assert columns == [["use"], [hostile * 2]]
     assert used(engine, "order_id") == ["o1"]
+
+
+LOG = (
+    "event,id,user,day,value\npurchase,1,c1,2024-02-01,10.00\nrefund,1,c1,2024-02-03,4.00\nview,,c1,2024-02-01,\n"
+    ",,c1,2024-02-01,\npurchase,1,c1,2024-02-01,10.00\nrefund,2,c1,2024-02-04,-3.00\n"
+)
+FROM_LOG = {
+    "columns": {"customer_id": "user", "ordered_at": "day", "revenue": "value"},
+    "joined": {"order_id": ["id", "event"]},
+    "where": {"event": ["purchase", "refund"]},
+    "negative": {"event": ["refund"]},
+}
+
+
+def test_rows_of_other_words_do_not_belong_to_the_table_and_money_paid_back_is_negative(engine, tmp_path):
+    found = read_dataset(write_dataset(tmp_path, {"orders": FROM_LOG}, orders=LOG), engine)
+    assert used(engine, "revenue") == ["10.0000", "-4.0000", "-3.0000"]
+    assert used(engine, "order_id") == ["1/purchase", "1/refund", "2/refund"]
+    assert reasons(found) == {("event", "skipped"): (2, 4, "view"), ("order_id", "dup_same"): (1, 6, "1/purchase")}
+    assert found.offenders(reason="skipped")["column"].tolist() == ["event", "event"]
+    assert found.ledger.money.iloc[0].astype(str).tolist() == ["orders", "EUR", "13.0000", "3.0000", "10.0000"]
+
+
+def test_joined_columns_are_one_id_that_is_missing_only_when_all_are(engine, tmp_path):
+    orders = "a,b,customer_id,ordered_at,revenue\n" + "".join(
+        f"{a},{b},c,2024-02-0{n},1\n" for n, (a, b) in enumerate([("x", "y"), ("x", ""), ("", "y"), (" ", "")], start=1)
+    )
+    read_dataset(write_dataset(tmp_path, {"orders": {"joined": {"order_id": ["a", "b"]}}}, orders=orders), engine)
+    assert used(engine, "coalesce(order_id, 'none')") == ["x/y", "x/", "/y", "none"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"where": {"evnt": ["purchase"]}}, 'orders.csv has no column "evnt", which .orders.where. looks at. Did you mean "event"'),
+        ({"where": {"event": []}}, "where. event is a list of words"),
+        ({"negative": {"event": "refund"}}, "negative. event is a list of words"),
+        ({"joined": {"order_id": []}}, "joined. order_id is a list of source columns"),
+        ({"joined": {"order": ["id"]}}, 'no column of orders is called "order". Did you mean "order_id"'),
+        ({"joined": {"margin": ["id"]}}, "joined. margin is no id or text"),
+        ({"joined": {"customer_id": ["id"]}}, "joined. customer_id stands in .orders.columns. too"),
+        ({"joined": {"order_id": ["id"]}, "constants": {"order_id": "1"}}, "constants. order_id stands in .orders.joined. too"),
+    ],
+)  # fmt: skip
+def test_conditions_that_cannot_be_meant_are_refused(engine, tmp_path, given, message):
+    with pytest.raises((SpecError, DataError), match=message):
+        read_dataset(write_dataset(tmp_path, {"orders": FROM_LOG | {"joined": {}} | given}, orders=LOG), engine)

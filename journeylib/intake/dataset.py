@@ -5,12 +5,21 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from journeylib.contract import TABLES
 from journeylib.errors import DataError, SpecError
 from journeylib.intake.declared import SETTINGS, check_keys, check_table, check_types
+from journeylib.intake.forms import NumberForm
 from journeylib.intake.records import Dialect
 from journeylib.parameters import DATABASE, read_toml, source_files
+
+
+class Condition(NamedTuple):
+    """A column of the source, and the words that it may hold for the condition to be met."""
+
+    column: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -22,9 +31,13 @@ class TableSource:
     variable that holds the DSN in `dsn_env`.
 
     `columns` maps contract names to source columns, or to a list of them of which the first that is not empty
-    counts; a column not listed is looked up under its own name. `values` translates words, column by column:
-    "" stands for an empty field, "*" for every word not listed. `constants` fills columns that the source does
-    not have. `skip` lists words, column by column, whose rows are set aside; "*" is every word not translated.
+    counts; a column not listed is looked up under its own name. `joined` puts several source columns together
+    into one id. `values` translates words, column by column: "" stands for an empty field, "*" for every word not
+    listed. `constants` fills columns that the source does not have. `skip` lists words, column by column, whose
+    rows are set aside; "*" is every word not translated.
+
+    `where` and `negative` look at source columns by their own names: only rows that hold one of the words in each
+    column of `where` belong to the table; where a column of `negative` holds one of its words, money was paid back.
 
     >>> TableSource("orders", "orders.csv", delimiter=";").dialect
     Dialect(delimiter=';', quote='"')
@@ -35,12 +48,16 @@ class TableSource:
     table: str = ""
     dsn_env: str = ""
     columns: dict[str, str | list[str]] = dataclasses.field(default_factory=dict)
+    joined: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     values: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     constants: dict[str, str] = dataclasses.field(default_factory=dict)
     skip: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    where: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    negative: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     delimiter: str = ","
     quote: str = '"'
     decimal: str = "."
+    thousands: str = ""
     encoding: str = "utf-8"
     date_format: str | None = None
 
@@ -50,6 +67,24 @@ class TableSource:
         return Dialect(self.delimiter, self.quote)
 
     @property
+    def number_form(self) -> NumberForm:
+        """How its numbers are written."""
+        return NumberForm(self.decimal, self.thousands)
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        """What `where` and `negative` look at, by a name that no column of the contract has.
+
+        >>> TableSource("orders", "log.csv", where={"event": ["purchase"]}).conditions
+        {'where_0': Condition(column='event', words=('purchase',))}
+        """
+        return {
+            f"{kind}_{number}": Condition(column, tuple(words))
+            for kind in ("where", "negative")
+            for number, (column, words) in enumerate(getattr(self, kind).items())
+        }
+
+    @property
     def is_database(self) -> bool:
         """True for a PostgreSQL table, which has no file."""
         return self.source == DATABASE
@@ -57,7 +92,7 @@ class TableSource:
     @property
     def mentioned(self) -> frozenset[str]:
         """The contract columns that the dataset speaks of, which the source must have."""
-        return frozenset({*self.columns, *self.values, *self.skip})
+        return frozenset({*self.columns, *self.joined, *self.values, *self.skip})
 
 
 @dataclass(frozen=True)

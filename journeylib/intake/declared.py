@@ -10,6 +10,7 @@ from pathlib import Path
 
 from journeylib.contract import Column, Table, contract_table
 from journeylib.errors import SpecError, did_you_mean
+from journeylib.intake.forms import THOUSANDS
 from journeylib.intake.moments import EPOCHS
 from journeylib.parameters import DATABASE
 
@@ -42,16 +43,21 @@ def check_table(path: Path, table: str, given: dict) -> dict:
     contract = contract_table(table)
     for key, takes in _BY_COLUMN.items():
         part = given.get(key, {})
-        for name in part:
+        for name in part if key not in _BY_SOURCE_COLUMN else ():
             if contract.column(name) is None:
                 way_out = did_you_mean(name, contract.by_name)
                 raise SpecError(f'{path}: no column of {table} is called "{name}"', way_out=way_out)
         check_types(path, f"[{table}.{key}] ", part, dict.fromkeys(part, takes))
-    _check_constants(path, table, given)
+    _check_said_once(path, table, given)
+    for name in given.get("joined", {}):
+        if contract.column(name).type not in ("id", "text"):
+            raise SpecError(f"{path}: [{table}.joined] {name} is no id or text", way_out="Map it in columns.")
+    if given.get("thousands") == given.get("decimal", "."):
+        raise SpecError(f"{path}: {where}thousands and decimal are the same mark", way_out="Declare decimal too.")
     values = {name: {_trimmed(k): v for k, v in words.items()} for name, words in given.get("values", {}).items()}
-    skip = {name: [_trimmed(word) for word in words] for name, words in given.get("skip", {}).items()}
     _check_words(path, contract, values, given.get("constants", {}))
-    return {**given, "values": values, "skip": skip}
+    lists = {key: _trimmed_lists(given.get(key, {})) for key in ("skip", *_BY_SOURCE_COLUMN)}
+    return {**given, "values": values, **lists}
 
 
 def _check_source(path: Path, where: str, given: dict) -> None:
@@ -69,12 +75,14 @@ def _check_source(path: Path, where: str, given: dict) -> None:
                 raise SpecError(f'{path}: {where}source = "{DATABASE}" needs {key}', way_out=f"It is {_TABLE[key][1]}.")
 
 
-def _check_constants(path: Path, table: str, given: dict) -> None:
-    for name in given.get("constants", {}):
-        if twice := [key for key in ("columns", "values", "skip") if name in given.get(key, {})]:
-            raise SpecError(
-                f"{path}: [{table}.constants] {name} stands in [{table}.{twice[0]}] too", way_out="Keep one of the two."
-            )
+def _check_said_once(path: Path, table: str, given: dict) -> None:
+    """Refuse a column that is filled in two ways."""
+    for key, others in {"constants": ("columns", "joined", "values", "skip"), "joined": ("columns",)}.items():
+        for name in given.get(key, {}):
+            if twice := [other for other in others if name in given.get(other, {})]:
+                raise SpecError(
+                    f"{path}: [{table}.{key}] {name} stands in [{table}.{twice[0]}] too", way_out="Keep one of the two."
+                )
 
 
 def _check_words(path: Path, contract: Table, values: dict[str, dict], constants: dict[str, str]) -> None:
@@ -98,6 +106,10 @@ def _allows(column: Column, word: str) -> bool:
 def _trimmed(word: str) -> str:
     """Return a word as the fields it is compared with are read: composed, without blanks at its ends."""
     return unicodedata.normalize("NFC", word.strip())
+
+
+def _trimmed_lists(lists: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: [_trimmed(word) for word in words] for name, words in lists.items()}
 
 
 def _is_text(value: object) -> bool:
@@ -174,12 +186,16 @@ _TABLE = {
     "table": (_is_text, "the name of the table in a database"),
     "dsn_env": (_is_variable, "the NAME of the environment variable that holds the DSN, such as SHOP_DSN"),
     "columns": (_is_table, "a table of contract name = source column"),
+    "joined": (_is_table, "a table of contract name = list of source columns"),
     "values": (_is_table, "a table per column, of source word = contract word"),
     "constants": (_is_table, "a table of contract name = the value of all rows"),
     "skip": (_is_table, "a table of contract name = list of words whose rows are set aside"),
+    "where": (_is_table, "a table of source column = list of words, one of which a row must hold"),
+    "negative": (_is_table, "a table of source column = list of words whose amounts were paid back"),
     "delimiter": (_is_mark, 'one character that separates fields, such as ";" or "\\t"'),
     "quote": (lambda v: v == "" or _is_mark(v), 'one character that encloses fields, or "" for none'),
     "decimal": (lambda v: v in (".", ","), '"." or ","'),
+    "thousands": (lambda v: v in ("", *THOUSANDS), 'the mark between groups of three digits, such as "." or ","'),
     "encoding": (_is_encoding, 'the text\'s encoding, such as "cp1252" or "utf-16"'),
     "date_format": (
         _is_date_format,
@@ -191,5 +207,9 @@ _BY_COLUMN = {
     "columns": (lambda v: _is_text(v) or _are_texts(v), "the name of a source column, or a list of names"),
     "values": (_are_words, "a table of source word = contract word"),
     "constants": (_is_text, "the text that all rows have"),
+    "joined": (_are_texts, "a list of source columns"),
     "skip": (_are_texts, "a list of words"),
+    "where": (_are_texts, "a list of words"),
+    "negative": (_are_texts, "a list of words"),
 }
+_BY_SOURCE_COLUMN = ("where", "negative")

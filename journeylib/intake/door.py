@@ -1,7 +1,6 @@
 """Read a dataset through the door: attach, type, judge, account, and stop where too much is refused."""
 
 import datetime as dt
-import re
 import shutil
 import tempfile
 import weakref
@@ -20,15 +19,7 @@ from journeylib.intake.ledger import Ledger, account, quarantine
 from journeylib.intake.references import check_references
 from journeylib.intake.refused import offenders, write_refused
 from journeylib.intake.sources import open_table
-
-_DATE_HINTS = (
-    (r"\d{1,2}/\d{1,2}/\d{4}", 'Day or month first? Declare date_format = "%d/%m/%Y" or "%m/%d/%Y".'),
-    (r"\d{1,2}\.\d{1,2}\.\d{4}", 'Declare date_format = "%d.%m.%Y".'),
-    (r"\d{8}", 'Declare date_format = "%Y%m%d".'),
-    (r"[1-9]\d{4}(\.\d+)?", "Spreadsheet day numbers? Format the column as a date before saving."),
-    (r"\d{10}|\d{13}", "Seconds since 1970? Write dates such as 2024-12-31."),
-    (r"\d{4}/\d{2}/\d{2}", 'Declare date_format = "%Y/%m/%d".'),
-)
+from journeylib.intake.wording import way_out
 
 
 @dataclass(frozen=True)
@@ -36,13 +27,15 @@ class Intake:
     """A dataset that came in: its settings, the tables kept in the engine, the ledger and the quarantine.
 
     ``quarantine`` has a line per broken rule: table, column, reason, explanation, is_fault, rows, and where
-    the first such row stands (file, line, text of the field, which may name a person).
+    the first such row stands (file, line, text of the field, which may name a person). ``problems`` says which
+    tables have too many faulty rows, or none that can be used; there is none unless they were tolerated.
     """
 
     dataset: Dataset
     tables: tuple[str, ...]
     ledger: Ledger
     quarantine: pd.DataFrame
+    problems: tuple[DataError, ...]
     _read: dict[str, Judged] = field(repr=False)
     _scratch: "_Scratch" = field(repr=False)
 
@@ -83,13 +76,14 @@ def read_dataset(
     observed_from: dt.date | None = None,
     observed_until: dt.date | None = None,
     frames: Mapping[str, pd.DataFrame] | None = None,
+    tolerant: bool = False,
 ) -> Intake:
     """Read all tables of a dataset into an engine.
 
     Each table gets ``source_row`` and every column of the contract under the name it is kept by (see
     `codebook`); what the source does not have is null. Without a table of customers, they are those who
     ordered. `observed_from` and `observed_until` narrow the window of observation; `frames` are tables handed
-    over in place of their files.
+    over in place of their files. `tolerant` reads on where too many rows are faulty: for a look at them, not for use.
 
     Raises SpecError for a dataset.toml that cannot be meant, DataError for files that cannot be read and
     for too many faulty rows.
@@ -111,9 +105,11 @@ def read_dataset(
     tables = tuple(name for name in TABLES if name in read or name == "customers")
     ledgers = [account(engine, judged) for judged in read.values()]
     refused = [quarantine(engine, judged) for judged in read.values()]
-    for source, ledger, broken in zip(dataset.sources, ledgers, refused, strict=True):
-        _stop_when_unusable(dataset, source, ledger, broken)
-    return Intake(dataset, tables, Ledger.of(ledgers), pd.concat(refused, ignore_index=True), read, scratch)
+    found = [_problem(dataset, *of_table) for of_table in zip(dataset.sources, ledgers, refused, strict=True)]
+    problems = tuple(problem for problem in found if problem)
+    if problems and not tolerant:
+        raise problems[0]
+    return Intake(dataset, tables, Ledger.of(ledgers), pd.concat(refused, ignore_index=True), problems, read, scratch)
 
 
 def _read_table(
@@ -136,8 +132,8 @@ def _customers_of_orders() -> str:
     return f"select customer_id, min(ordered_on) as first_seen_on, {absent} from orders group by customer_id"
 
 
-def _stop_when_unusable(dataset: Dataset, source: TableSource, ledger: Ledger, refused: pd.DataFrame) -> None:
-    """Raise DataError when a table has too many faulty rows, or none that can be used.
+def _problem(dataset: Dataset, source: TableSource, ledger: Ledger, refused: pd.DataFrame) -> DataError | None:
+    """Return what makes a table unusable: too many faulty rows, or none that can be used.
 
     A table that is not required may lie outside the window as a whole: a study that needs it will say so.
     """
@@ -152,23 +148,10 @@ def _stop_when_unusable(dataset: Dataset, source: TableSource, ledger: Ledger, r
         what = f"none of the {rows_in:,} rows can be used"
         worst = refused.sort_values("rows", ascending=False, kind="stable").iloc[0]
     else:
-        return
-    raise DataError(
+        return None
+    return DataError(
         f"{source.name}: {what}; most often ({worst['rows']:,})"
         f" {' '.join((worst['column'], worst['reason'])).strip()}: {worst['explanation']}",
         first=f'{worst["file"]}, line {worst["line"]}: "{worst["text"]}"',
-        way_out=_way_out(worst["reason"], worst["text"], dataset),
+        way_out=way_out(worst["reason"], worst["column"], worst["text"], dataset, source),
     )
-
-
-def _way_out(reason: str, text: str, dataset: Dataset) -> str:
-    """Return what to do about the most frequent fault."""
-    if reason in ("before_observed_from", "after_observed_until"):
-        return f"It is {dataset.observed_from or 'start'} to {dataset.observed_until}: mend dataset.toml, or widen it."
-    if reason == "bad_date":
-        for shape, hint in _DATE_HINTS:
-            if re.fullmatch(shape, text.strip()):
-                return hint
-    if reason == "no_time_zone":
-        return 'Declare the zone of the business day in dataset.toml, e.g. time_zone = "Europe/Berlin".'
-    return "Mend the source; if this many are to be expected, raise max_quarantined_share in dataset.toml."

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from journeylib.contract import LARGEST_AMOUNT, UNREADABLE, Column, contract_table
 from journeylib.engine import identifier, literal
-from journeylib.intake.dataset import Dataset, TableSource
+from journeylib.intake.dataset import Condition, Dataset, TableSource
 from journeylib.intake.moments import DAY, OFFSET, TIME, business_day, instant, matches
+from journeylib.intake.parts import JOINT
 
 MONEY = "decimal(18,4)"
 # Blanks that str.strip() knows, and those of width zero that it does not.
@@ -45,16 +46,20 @@ _RELATIONS = {
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: the contract column it looks at, the reason it gives, and the SQL that is true when broken."""
+    """One rule: the column it is about, the reason it gives, and the SQL that is true when broken.
+
+    `looks_at` is given where the column is one of the source, which the contract does not know.
+    """
 
     column: str
     reason: str
     broken: str = ""
+    looks_at: str = ""
 
 
 def columns_of(source: TableSource, given: Iterable[str]) -> list[Column]:
     """Return the contract's columns that a source fills: with columns of its own, or with a constant."""
-    table, names = contract_table(source.name), {*given, *source.constants}
+    table, names = contract_table(source.name), {*given, *source.constants} - source.conditions.keys()
     own = [column for column in table.columns if column.name in names]
     return own + [table.column(name) for name in sorted(names - table.by_name.keys())]
 
@@ -71,11 +76,16 @@ def reading(
     """
     table = contract_table(source.name)
     present = columns_of(source, given)
-    rules = [Rule(name, "skipped", _skipped(name, source)) for name in source.skip if name in given]
+    rules = [
+        Rule(c.column, "skipped", f"not ({_meets(name, c)})", name)
+        for name, c in source.conditions.items()
+        if name.startswith("where")
+    ]
+    rules += [Rule(name, "skipped", _skipped(name, source)) for name in source.skip if name in given]
     rules += [rule for column in present for rule in _rules(column, present, source, dataset)]
     rules += _window(table.by_name.get(table.clock), present, table.keeps_earlier, dataset)
     rules += _relations(source.name, present)
-    text = ", ".join(f"{_cleaned(given[name])} as {_source(name)}" for name in given) or "1"
+    text = ", ".join(f"{_cleaned(given[name], name in source.joined)} as {_source(name)}" for name in given) or "1"
     worded = ", ".join(f"{_worded(c.name, source)} as {identifier(c.name)}" for c in present)
     typed = ", ".join(v for c in present for v in _values(c, source, dataset))
     kept = ", ".join(v for c in present for v in _kept(c, present, dataset))
@@ -88,14 +98,20 @@ def reading(
     return sql, rules
 
 
-def _cleaned(texts: tuple[str, ...]) -> str:
-    """Return text without blanks at its ends, in Unicode's composed form; null when nothing is left."""
+def _cleaned(texts: tuple[str, ...], joined: bool = False) -> str:
+    """Return text without blanks at its ends, in Unicode's composed form; null when nothing is left.
+
+    Of several the first that is not empty counts, unless they are joined.
+    """
     parts = []
     for text in texts:
         # Nearly every field is plain ASCII between two visible characters, and needs only this look.
         plain = f"{text} >= '!' and ({text})[-1] >= '!' and strlen({text}) = length({text})"
         trimmed = f"nullif(nfc_normalize(trim({text}, {literal(BLANKS)})), '')"
         parts.append(f"case when {plain} then {text} else {trimmed} end")
+    if joined:
+        together = f" || {literal(JOINT)} || ".join(f"coalesce({part}, '')" for part in parts)
+        return f"case when coalesce({', '.join(parts)}, null) is not null then {together} end"
     return parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
 
 
@@ -124,6 +140,11 @@ def _skipped(name: str, source: TableSource) -> str:
     return " or ".join(listed)
 
 
+def _meets(name: str, condition: Condition) -> str:
+    """Return the SQL that is true of a row that holds one of the words."""
+    return f"coalesce({_source(name)} in ({', '.join(map(literal, condition.words))}), false)"
+
+
 def _values(column: Column, source: TableSource, dataset: Dataset) -> list[str]:
     """Return a column's typed value as a named expression, and the business day of a time; null when unreadable."""
     text = identifier(column.name)
@@ -135,15 +156,17 @@ def _values(column: Column, source: TableSource, dataset: Dataset) -> list[str]:
 
 def _value(column: Column, text: str, source: TableSource, dataset: Dataset) -> str:
     """Return the SQL of a column's typed value: null when its text is not of the column's grammar."""
-    number = f"replace({text}, ',', '.')" if source.decimal == "," else text
     if column.type == "day":
         return business_day(text, source.date_format, dataset.time_zone)
     if column.type == "time":
         return instant(text, source.date_format, dataset.time_zone)
     if column.type == "money":
-        return f"case when {_is_plain_number(text, source)} then try_cast({number} as {MONEY}) end"
+        amount = f"try_cast({_plain_number(text, source)} as {MONEY})"
+        if paid_back := [_meets(name, c) for name, c in source.conditions.items() if name.startswith("negative")]:
+            amount = f"case when {' or '.join(paid_back)} then -abs({amount}) else {amount} end"
+        return f"case when {_is_number(text, source)} then {amount} end"
     if column.type == "number":
-        return f"case when {_is_plain_number(text, source, 15)} then try_cast({number} as double) end"
+        return f"case when {_is_number(text, source, 15)} then try_cast({_plain_number(text, source)} as double) end"
     if column.type == "integer":
         return f"case when {matches(text, '-?[0-9]{1,18}')} then try_cast({text} as bigint) end"
     if column.type == "boolean":
@@ -165,7 +188,7 @@ def _rules(column: Column, present: list[Column], source: TableSource, dataset: 
         broken.append((unreadable, no_value))
     elif column.type in ("money", "number"):
         decimals = 4 if column.type == "money" else 15
-        broken.append((unreadable, f"{no_value} and not {_is_plain_number(text, source, decimals)}"))
+        broken.append((unreadable, f"{no_value} and not {_is_number(text, source, decimals)}"))
         broken.append(("too_large", f"({no_value}) or abs({value}) > {LARGEST_AMOUNT}"))
     elif column.type in ("integer", "boolean"):
         broken.append((unreadable, no_value))
@@ -242,9 +265,14 @@ def later(column: Column) -> str:
     return f"{column.name}_later"
 
 
-def _is_plain_number(text: str, source: TableSource, decimals: int = 4) -> str:
-    mark = r"\." if source.decimal == "." else ","
-    return matches(text, rf"-?\d+({mark}\d{{1,{decimals}}}0*)?")
+def _is_number(text: str, source: TableSource, decimals: int = 4) -> str:
+    return matches(text, source.number_form.pattern(decimals))
+
+
+def _plain_number(text: str, source: TableSource) -> str:
+    """Return the SQL of a number with a decimal point and no other mark."""
+    ungrouped = f"replace({text}, {literal(source.thousands)}, '')" if source.thousands else text
+    return f"replace({ungrouped}, ',', '.')" if source.decimal == "," else ungrouped
 
 
 def _date(day: object) -> str:

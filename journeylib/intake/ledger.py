@@ -10,8 +10,10 @@ import pandas as pd
 from journeylib.contract import REASONS
 from journeylib.engine import Engine, identifier
 from journeylib.errors import DataError
+from journeylib.intake.grammar import Rule
 from journeylib.intake.judged import Judged
 from journeylib.intake.parts import Example
+from journeylib.intake.wording import explained
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,18 @@ def quarantine(engine: Engine, judged: Judged) -> pd.DataFrame:
         f"select cast(rule as integer) as rule, count(*) as rows, min(source_row) as first"
         f" from {identifier(f'{table}_judged')} where rule > 0 group by rule order by rule"
     )
-    lines = [_line(table, "", "ragged", opened.ragged, opened.first_ragged)] if opened.ragged else []
+    lines = [_line(judged, Rule("", "ragged"), opened.ragged, opened.first_ragged)] if opened.ragged else []
     for number, rows, first in counts.itertuples(index=False):
         rule = judged.rules[number - 1]
-        lines.append(_line(table, rule.column, rule.reason, rows, opened.example(int(first) - 1, rule.column)))
+        lines.append(_line(judged, rule, rows, opened.example(int(first) - 1, rule.looks_at or rule.column)))
     frame = pd.DataFrame(lines, columns=_QUARANTINE)
     return frame.astype({"is_fault": bool, "rows": "int64", "line": "int64"})
 
 
-def _line(table: str, column: str, reason: str, rows: int, first: Example) -> tuple:
-    why = REASONS[reason]
-    return (table, column, reason, why.meaning, why.is_fault, int(rows), first.file, first.line, first.text)
+def _line(judged: Judged, rule: Rule, rows: int, first: Example) -> tuple:
+    why, is_fault = explained(rule.reason, judged.source), REASONS[rule.reason].is_fault
+    where = (judged.table.name, rule.column, rule.reason)
+    return (*where, why, is_fault, int(rows), first.file, first.line, first.text)
 
 
 def _totals(engine: Engine, relation: str, money: str) -> dict[str, tuple[int, Decimal]]:

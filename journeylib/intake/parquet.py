@@ -18,9 +18,9 @@ from journeylib.intake.parts import (
     check_apart,
     check_unchanged,
     file_of,
-    first_filled,
     match,
     not_used,
+    shown,
     stamp,
     unique_names,
 )
@@ -44,6 +44,7 @@ class ParquetTable:
         parts: Sequence[Part] = (),
         floats: frozenset[str] = frozenset(),
     ):
+        self._source = source
         self.attachable = self._files = tuple(files)
         self._opened = [_open(file) for file in files]
         schema = self._opened[0].schema_arrow
@@ -85,9 +86,8 @@ class ParquetTable:
         group, place = file_of([opened.metadata.row_group(i).num_rows for i in range(opened.num_row_groups)], row)
         paths = self._columns.get(column, [])
         found = opened.read_row_group(group, columns=[path[0] for path in paths]).slice(place, 1)
-        values = _rows(found)[0]
-        texts = [_shown(values, path) for path in paths]
-        return Example(self.parts[file].name, row + 1, first_filled(texts, range(len(texts))))
+        texts = [_field(_rows(found)[0], path) for path in paths]
+        return Example(self.parts[file].name, row + 1, shown(self._source, column, texts))
 
     def records(self, rows: np.ndarray) -> Iterator[Record]:
         """See `OpenTable.records`."""
@@ -143,7 +143,7 @@ def _value(scalar: pa.Scalar) -> object:
         return str(scalar.cast(pa.string())) if pa.types.is_temporal(scalar.type) else "?"
 
 
-def _shown(values: dict, path: _Path) -> str | None:
+def _field(values: dict, path: _Path) -> str | None:
     value: object = values
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None

@@ -17,6 +17,7 @@ from journeylib.errors import DataError, did_you_mean
 from journeylib.intake.dataset import TableSource
 
 MOST_COLUMNS = 10_000
+JOINT = "/"  # what stands between source columns that are put together
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def match(source: TableSource, file: str, names: Sequence[str]) -> dict[str, tup
     extra = [name for name in (*names, *source.mentioned) if name not in table.by_name and table.column(name)]
     places = {}
     for name in dict.fromkeys([*table.by_name, *extra]):
-        column, wanted = table.column(name), source.columns.get(name, name)
+        column, wanted = table.column(name), source.joined.get(name) or source.columns.get(name, name)
         wanted = [wanted] if isinstance(wanted, str) else wanted
         missing = [name for name in wanted if name not in names]
         if name in source.constants or (missing and not column.required and name not in source.mentioned):
@@ -134,6 +135,13 @@ def match(source: TableSource, file: str, names: Sequence[str]) -> dict[str, tup
                 way_out=f"{did_you_mean(missing[0], names)} Say so in [{source.name}.columns] of dataset.toml.",
             )
         places[name] = tuple(names.index(name) for name in wanted)
+    for name, condition in source.conditions.items():
+        if condition.column not in names:
+            raise DataError(
+                f'{file} has no column "{condition.column}", which [{source.name}.{name.split("_")[0]}] looks at',
+                way_out=did_you_mean(condition.column, names),
+            )
+        places[name] = (names.index(condition.column),)
     return places
 
 
@@ -144,13 +152,16 @@ def not_used(file: str, names: Sequence[str], places: dict[str, tuple[int, ...]]
     return [(file, f"columns not used: {', '.join(unused)}")] if unused else []
 
 
-def first_filled(fields: Sequence[str | None], places: Sequence[int]) -> str:
-    """Return what an example shows of some fields: the first that is not empty, in part when it is long.
+def shown(source: TableSource, column: str, fields: Sequence[str | None]) -> str:
+    """Return what an example shows of a column's fields: the first that is not empty, or all that are joined.
 
-    >>> first_filled(["", "x" * 80], [0, 1])[-5:]
+    >>> shown(TableSource("orders", "o.csv"), "customer_id", ["", "x" * 80])[-5:]
     'xx...'
     """
-    text = next((fields[place] for place in places if fields[place]), "")
+    if column in source.joined and any(fields):
+        text = JOINT.join(field or "" for field in fields)
+    else:
+        text = next(filter(None, fields), "")
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

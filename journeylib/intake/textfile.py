@@ -19,9 +19,9 @@ from journeylib.intake.parts import (
     check_apart,
     check_unchanged,
     file_of,
-    first_filled,
     match,
     not_used,
+    shown,
     stamp,
     unique_names,
 )
@@ -78,9 +78,9 @@ class TextTable:
         """See `OpenTable.example`."""
         file, row = file_of([s.records - len(s.ragged) for s in self._scans], row)
         line, text = self._scans[file].locate(self._scans[file].record_of(row))
-        return Example(
-            self._names[file], line, first_filled(self._source.dialect.fields(text), self._places.get(column, ()))
-        )
+        fields = self._source.dialect.fields(text)
+        texts = [fields[place] for place in self._places.get(column, ())]
+        return Example(self._names[file], line, shown(self._source, column, texts))
 
     def records(self, rows: np.ndarray) -> Iterator[Record]:
         """See `OpenTable.records`."""
