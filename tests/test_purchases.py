@@ -289,9 +289,40 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize("make, reason", REFUSED.values(), ids=REFUSED)
-def test_data_without_an_answer_are_refused_by_name_and_give_no_number(make, reason):
-    refused = BGNBD().fit(make())
+ALSO_BY_PARETO = [
+    "no customers",
+    "one customer",
+    "no repeat buyer",
+    "all orders on one day",
+    "all orders on the last day",
+    "nobody leaves",
+    "bought to the very end",
+    "one history for all",
+]
+
+
+@pytest.mark.parametrize(
+    "rates, leaving, reason",
+    [
+        (lambda rng, n: 0.2, lambda rng, n: rng.gamma(0.7, 1 / 12, n), "All customers seem to buy at the same rate"),
+        (mixed, lambda rng, n: 0.05, "All customers seem to be equally quick to leave"),
+    ],
+)
+def test_customers_who_do_not_differ_are_refused_by_name(rates, leaving, reason):
+    rng, n = np.random.default_rng(2), 3000
+    active = np.minimum(78.0, rng.exponential(1 / leaving(rng, n), n))
+    x = rng.poisson(rates(rng, n) * active)
+    t_x = np.where(x > 0, active * rng.random(n) ** (1 / np.maximum(x, 1)), 0.0)
+    with pytest.raises(FitRefusedError, match=reason):
+        ParetoNBD().fit(pd.DataFrame({"x": x, "t_x": t_x, "T": 78.0})).summary()
+
+
+@pytest.mark.parametrize(
+    "model, case", [*((BGNBD, case) for case in REFUSED), *((ParetoNBD, case) for case in ALSO_BY_PARETO)]
+)
+def test_data_without_an_answer_are_refused_by_name_and_give_no_number(model, case):
+    make, reason = REFUSED[case]
+    refused = model().fit(make())
     assert refused.verdict.refused
     for ask in NUMBERS:
         with pytest.raises(FitRefusedError) as error:

@@ -121,8 +121,7 @@ class PurchaseModel:
     def _maximise(
         self, table: pd.DataFrame, design: Design, designs: tuple[np.ndarray, ...]
     ) -> tuple[Optimum, tuple[Check, ...]]:
-        columns = (table[name].to_numpy(float) for name in ("x", "t_x", "T", "customers"))
-        histories = Histories.of(*columns, table["pattern"].astype(np.intp))
+        histories = Histories.of(*(table[name] for name in ("x", "t_x", "T", "customers", "pattern")))
         # The data's own scale of time; scales are measured against it, so weeks or days make no difference.
         time = np.log(histories.n @ histories.T / histories.n.sum())
         rate = np.log(histories.n @ histories.x / (histories.n @ histories.T))
