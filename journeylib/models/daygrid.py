@@ -74,8 +74,9 @@ def _panels(params: Sequence[float], grid: Grid) -> tuple[np.ndarray, np.ndarray
     functions = [np.ones_like(v), log_a, np.exp(-log_a), log_b, np.exp(-log_b)]
     sums = density @ np.stack(functions, axis=-1)  # (panels, x, 5)
     total = sums[..., 0].T
-    moments = np.moveaxis(sums[..., 1:], 2, 0).transpose(0, 2, 1) / total
-    mass = np.log(total)
+    with np.errstate(divide="ignore", invalid="ignore"):  # steep panels fall to nothing here
+        moments = np.moveaxis(sums[..., 1:], 2, 0).transpose(0, 2, 1) / total
+        mass = np.log(total)
     _mend_steep(params, grid, mass, moments)
     at_low = np.log(alpha + low), np.log(beta + low)
     moments[0] += at_low[0]
