@@ -18,6 +18,7 @@ _HOME = {
     "BGNBD": "models.purchases",
     "GammaGamma": "models.spend",
     "spend_frequency_correlation": "models.spend",
+    "ShiftedBetaGeometric": "models.retention",
     "lifetime_value": "models.value",
     "Estimate": "estimates",
     "Check": "estimates",
