@@ -19,6 +19,8 @@ _HOME = {
     "GammaGamma": "models.spend",
     "spend_frequency_correlation": "models.spend",
     "ShiftedBetaGeometric": "models.retention",
+    "likelihood_ratio": "models.comparison",
+    "compare": "models.comparison",
     "lifetime_value": "models.value",
     "Estimate": "estimates",
     "Check": "estimates",
