@@ -19,6 +19,7 @@ _HOME = {
     "GammaGamma": "models.spend",
     "spend_frequency_correlation": "models.spend",
     "ShiftedBetaGeometric": "models.retention",
+    "purchase_regularity": "models.regularity",
     "likelihood_ratio": "models.comparison",
     "compare": "models.comparison",
     "lifetime_value": "models.value",
