@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from journeylib.errors import ContractError, NotIdentifiedError
+from journeylib.models.purchases import BGNBD
 from journeylib.models.regularity import MIN_DAYS, purchase_regularity
 from journeylib.study import open_study
 
@@ -151,3 +152,26 @@ def test_interval_covers_the_truth_in_93_to_97_of_100(k, mean_days, alike):
     rng = np.random.default_rng(3)
     found = [purchase_regularity(tell_intervals(k, mean_days, 600, rng, alike=alike)).estimate for _ in range(2000)]
     assert 0.93 <= np.mean([e.lower <= k <= e.upper for e in found]) <= 0.97
+
+
+def tell_two_years(k, customers, rng):
+    """Customers of Gamma(0.8, 6) rates a week buy at Gamma(k) intervals and may leave: histories, then purchases."""
+    rates, leave = rng.gamma(0.8, 1 / 6, customers), rng.beta(0.8, 2.5, customers)
+    T = 52 - rng.uniform(0, 12, customers)
+    x, t_x, later, clock = np.zeros((4, customers))
+    active = np.ones(customers, bool)
+    while active.any():
+        clock = clock + rng.gamma(k, 1 / k, customers) / np.maximum(rates, 1e-9)
+        active &= clock <= T + 52
+        first = active & (clock <= T)
+        x, t_x, later = x + first, np.where(first, clock, t_x), later + (active & ~first)
+        active &= rng.random(customers) >= leave
+    return pd.DataFrame({"x": x, "t_x": t_x, "T": T}), later
+
+
+@pytest.mark.audit
+@pytest.mark.parametrize("k, low, high", [(0.75, -0.1, -0.03), (1, -0.03, 0.03), (1.5, 0.03, 0.1), (2, 0.06, 0.14)])
+def test_limits_are_where_forecasts_of_the_next_year_begin_to_fail(k, low, high):
+    known, later = tell_two_years(k, 60_000, np.random.default_rng(1))
+    expected = BGNBD().fit(known).expected_purchases(52, *(known[name] for name in ("x", "t_x", "T")))
+    assert low < expected.sum() / later.sum() - 1 < high

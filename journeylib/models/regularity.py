@@ -24,7 +24,7 @@ from journeylib.models.cells import count_cells, numbers, refuse
 from journeylib.models.likelihood import REACH
 
 # Told with Gamma intervals in three worlds of customers who may leave, the purchases of a second year were forecast by
-# BG/NBD 6 to 7 % too low at k = 0.75, right at k = 1, 6 to 12 % too high at k = 1.5 and 9 to 16 % at k = 2.
+# BG/NBD 6 to 7 % too low at k = 0.75, right at k = 1, 6 to 12 % too high at k = 1.5 (one of them is in the tests).
 LIMITS = (0.75, 1.5)
 MIN_DAYS = 14  # of both intervals together: from here on the correction holds (see the tests)
 MIN_CUSTOMERS = 100
