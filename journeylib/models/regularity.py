@@ -37,7 +37,7 @@ REGULAR = (
     "Purchases are more regular than the model assumes: forecasts tend to be too high, and customers long silent seem"
     " too alive. Trust the test on what came after more than the model."
 )
-FEW = "Watch the customers longer: two intervals each, of two weeks together, are needed from some hundreds."
+FEW = f"Watch the customers longer: at least {MIN_CUSTOMERS} must have two intervals, of two weeks together."
 
 PATTERN = "The intervals follow a fixed pattern: look at them, or at how the orders were dated."
 
