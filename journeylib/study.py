@@ -194,6 +194,15 @@ class Study:
         """Return purchase cells parted by level of spend, with ``mean_spend``: what lifetime value is counted from."""
         return self._cells(orders.value_cells, calibration_end, unit)
 
+    def interval_cells(self, calibration_end: dt.date | str | None = None) -> pd.DataFrame:
+        """Count customers by their last two intervals between purchases: all that their regularity is told from.
+
+        Returns a DataFrame ``d1``, ``d2`` (whole days, the last one second) and ``customers``: those with at least
+        three purchase days by the end of calibration.
+        """
+        end, _ = self._end(calibration_end), self.currency  # which must be one: the orders of a day are added up
+        return self.engine.table(orders.interval_cells(end, self.intake.dataset.zero_amount_orders))
+
     def _cells(self, query, calibration_end: dt.date | None, unit: str) -> pd.DataFrame:
         if unit not in DAYS_PER:
             raise ContractError(f'no time unit "{unit}"', way_out=f"Take one of {', '.join(DAYS_PER)}.")

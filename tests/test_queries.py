@@ -1,7 +1,7 @@
 """Purchase histories against an independent count in plain Python, and against the literature's totals."""
 
 import datetime as dt
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 
 import pandas as pd
@@ -38,18 +38,26 @@ def attach(engine, rows):
     )
 
 
-def count_by_hand(rows, zero_orders):
-    """The definition in words, customer by customer."""
+def money_by_day(rows):
     days = defaultdict(lambda: defaultdict(list))
     for customer, offset, revenue in rows:
         if offset <= (UNTIL - DAY).days:
             days[customer][offset].append(Decimal(revenue))
+    return days
+
+
+def days_bought(history, zero_orders):
+    net = {day: sum(money) for day, money in history.items()}
+    free = {day for day in net if zero_orders == "count" and net[day] == 0 and min(history[day]) == 0}
+    return sorted(day for day in net if net[day] > 0 or day in free)
+
+
+def count_by_hand(rows, zero_orders):
+    """The definition in words, customer by customer."""
     found = {}
-    for customer, history in days.items():
+    for customer, history in money_by_day(rows).items():
         net = {day: sum(money) for day, money in history.items()}
-        bought = sorted(
-            day for day in net if net[day] > 0 or (zero_orders == "count" and net[day] == 0 and min(history[day]) == 0)
-        )
+        bought = days_bought(history, zero_orders)
         before = [day for day in bought if day <= 40]
         if not before:
             continue
@@ -74,6 +82,17 @@ def test_histories_equal_a_count_by_hand(engine, rows, zero_orders):
     table = engine.table(orders.purchase_histories(CALIBRATION, UNTIL, zero_orders))
     got = {row[0]: tuple(float(v) for v in row[1:]) for row in table.itertuples(index=False)}
     assert got == {k: tuple(map(float, v)) for k, v in count_by_hand(rows, zero_orders).items()}
+
+
+@pytest.mark.parametrize("zero_orders", ["count", "ignore"])
+@given(rows=ROWS)
+def test_intervals_are_the_last_two_counted_by_hand(engine, rows, zero_orders):
+    attach(engine, rows)
+    cells = engine.table(orders.interval_cells(CALIBRATION, zero_orders))
+    found = {row[:2]: row[2] for row in cells.itertuples(index=False, name=None)}
+    bought = (days_bought(history, zero_orders) for history in money_by_day(rows).values())
+    last = [[day for day in days if day <= 40][-3:] for days in bought]
+    assert found == Counter((b - a, c - b) for a, b, c in (days for days in last if len(days) == 3))
 
 
 def test_cells_add_up_to_the_customers(engine):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from datasets import ORDERS, REFERRALS, write_dataset
 
-from journeylib.errors import ContractError, NotAnswerableError
+from journeylib.errors import ContractError, DataError, NotAnswerableError
 from journeylib.study import open_study
 
 
@@ -70,6 +70,24 @@ def test_frames_stand_for_files(study, tmp_path):
     toml = study().intake.dataset.path
     opened = open_study(str(toml), frames={"orders": frame})
     assert opened.purchase_cells()["x"].tolist() == [1]
+
+
+def test_intervals_are_counted_up_to_the_end_of_calibration(study):
+    days = ["02-01", "02-04", "02-11", "06-30", "07-02"]
+    opened = study(orders=ORDERS + "".join(f"o{i},c1,2024-{day},1\n" for i, day in enumerate(days)))
+    assert opened.interval_cells("2024-03-01").to_dict("list") == {"d1": [3], "d2": [7], "customers": [1]}
+    assert opened.interval_cells().to_dict("list") == {"d1": [140], "d2": [2], "customers": [1]}
+    assert opened.interval_cells("2024-02-10").empty
+
+
+def test_cells_of_several_currencies_are_refused(study):
+    orders = ORDERS.replace("revenue", "revenue,currency") + "o1,c1,2024-02-01,1,EUR\no2,c2,2024-02-02,2,USD\n"
+    opened = study(orders=orders)
+    for ask in (opened.purchase_cells, opened.interval_cells):
+        with pytest.raises(
+            DataError, match=r"the orders are in 2 currencies, which cannot be added \(first: EUR, USD\)"
+        ):
+            ask()
 
 
 def test_quarantine_is_written_and_offenders_listed(study, tmp_path):

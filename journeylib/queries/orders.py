@@ -19,16 +19,9 @@ def purchase_histories(calibration_end: dt.date, observed_until: dt.date, zero_o
     ``x_holdout`` purchase days, ``revenue_holdout`` money. Money stays an exact decimal, so that no result
     depends on the order of a sum.
     """
-    # A day that nets to zero is a purchase only if no refund made it so.
-    purchase = "net > 0" if zero_orders == "ignore" else "net > 0 or (net = 0 and smallest = 0)"
     learnt = f"day <= {_date(calibration_end)}"
     return f"""
-with days as (
-  select customer_id, ordered_on as day, sum(revenue) as net, min(revenue) as smallest
-  from orders where ordered_on <= {_date(observed_until)} group by customer_id, ordered_on
-), marked as (
-  select customer_id, day, net, case when {purchase} then 1 else 0 end as purchase from days
-), counted as (
+with {_purchase_days(observed_until, zero_orders)}, counted as (
   select customer_id, day, net, purchase,
     sum(purchase) over (partition by customer_id order by day) as purchases_so_far from marked
 ), histories as (
@@ -82,6 +75,25 @@ def value_cells(histories: str) -> str:
     return _cells(histories, level)
 
 
+def interval_cells(calibration_end: dt.date, zero_orders: ZeroOrders) -> str:
+    """Customers counted by the last two intervals, ``d1`` and then ``d2`` in days, between their purchase days.
+
+    Only those with three purchase days or more by `calibration_end` have two.
+    """
+    return f"""
+with {_purchase_days(calibration_end, zero_orders)}, placed as (
+  select customer_id, day,
+    lag(day, 1) over (partition by customer_id order by day) as day_before,
+    lag(day, 2) over (partition by customer_id order by day) as day_before_that,
+    row_number() over (partition by customer_id order by day desc) as from_last
+  from marked where purchase = 1
+), intervals as (
+  select date_diff('day', day_before_that, day_before) as d1, date_diff('day', day_before, day) as d2
+  from placed where from_last = 1 and day_before_that is not null
+)
+select d1, d2, count(*) as customers from intervals group by d1, d2 order by d1, d2"""
+
+
 def population(histories: str, histories_now: str) -> str:
     """Count every customer of the clean orders once, by what the models can learn from them.
 
@@ -103,6 +115,18 @@ def currencies() -> str:
 def first_day() -> str:
     """The first day with an order."""
     return "select min(ordered_on) as day from orders"
+
+
+def _purchase_days(until: dt.date, zero_orders: ZeroOrders) -> str:
+    """The tables every query of purchases begins with: ``marked`` says of each customer's days if they bought."""
+    # A day that nets to zero is a purchase only if no refund made it so.
+    purchase = "net > 0" if zero_orders == "ignore" else "net > 0 or (net = 0 and smallest = 0)"
+    return f"""days as (
+  select customer_id, ordered_on as day, sum(revenue) as net, min(revenue) as smallest
+  from orders where ordered_on <= {_date(until)} group by customer_id, ordered_on
+), marked as (
+  select customer_id, day, net, case when {purchase} then 1 else 0 end as purchase from days
+)"""
 
 
 _SPENDS = "x > 0 and repeat_revenue > 0"
