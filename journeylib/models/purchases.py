@@ -17,7 +17,7 @@ from journeylib.models.betageometric import BetaGeometric
 from journeylib.models.cells import count_cells, counts, numbers, refuse
 from journeylib.models.climb import Gate, LogLikelihood, Optimum, climb
 from journeylib.models.covariates import Design
-from journeylib.models.forecasts import Family, PurchaseResults, with_effects
+from journeylib.models.purchase_results import Family, PurchaseResults, with_effects
 from journeylib.models.histories import Histories, buying, refuse_impossible
 from journeylib.models.likelihood import maximise
 

@@ -16,7 +16,7 @@ from journeylib.errors import ContractError, FitRefusedError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models import spend as gamma_gamma
 from journeylib.models.cells import counts, numbers
-from journeylib.models.forecasts import PurchaseResults
+from journeylib.models.purchase_results import PurchaseResults
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGammaResults
 
