@@ -5,7 +5,8 @@ reported for data that hold no information. What counts is the list of checks th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -218,6 +219,10 @@ class LikelihoodResults:
         optimum = self._require()
         # Cholesky: the same numbers on every machine, where an SVD is free to choose signs.
         return np.exp(rng.multivariate_normal(optimum.theta, optimum.covariance, n, method="cholesky"))
+
+    def at(self, params: Sequence[float]) -> Self:
+        """Return these results as they would read had the fit found `params`, such as a row of `draws`."""
+        return replace(self, _optimum=replace(self._require(), theta=np.log(params)))
 
     def _require(self) -> Optimum:
         self.verdict.require()
