@@ -25,6 +25,7 @@ _HOME = {
     "likelihood_ratio": "models.comparison",
     "compare": "models.comparison",
     "lifetime_value": "models.value",
+    "predicted_purchases": "models.portfolio",
     "Estimate": "estimates",
     "Check": "estimates",
     "Verdict": "estimates",

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.spend import GammaGamma, expected_spend, log_likelihood, spend_frequency_correlation
+from journeylib.models.spend import Buyers, GammaGamma, expected_spend, log_likelihood, spend_frequency_correlation
 
 PUBLISHED = (6.25, 3.74, 15.44)
 
@@ -56,7 +56,7 @@ def test_log_likelihood_equals_60_digits(params, x, z):
         p, q, v, amount = map(mp.mpf, (*params, z))
         exact = mp.loggamma(p * x + q) - mp.loggamma(p * x) - mp.loggamma(q) + q * mp.log(v)
         exact += (p * x - 1) * mp.log(amount) + p * x * mp.log(x) - (p * x + q) * mp.log(v + x * amount)
-    got = log_likelihood(params, np.array([float(x)]), np.array([z]))[0][0]
+    got = log_likelihood(params, Buyers.of(x, z, 1))[0]
     assert got == pytest.approx(float(exact), rel=1e-9)
 
 
@@ -65,10 +65,10 @@ positive = st.floats(0.1, 20)
 
 @given(st.tuples(positive, positive, positive), st.integers(1, 100), st.floats(0.5, 500))
 def test_gradient_is_the_slope_of_the_log_likelihood(params, x, z):
-    x, z, theta, step = np.array([float(x)]), np.array([z]), np.log(params), 1e-5
-    gradient = log_likelihood(params, x, z)[1][:, 0]
+    buyer, theta, step = Buyers.of(x, z, 1), np.log(params), 1e-5
+    gradient = log_likelihood(params, buyer)[1]
     for i, e in enumerate(step * np.eye(3)):
-        up, down = (log_likelihood(np.exp(theta + s * e), x, z)[0][0] for s in (1, -1))
+        up, down = (log_likelihood(np.exp(theta + s * e), buyer)[0] for s in (1, -1))
         assert gradient[i] == pytest.approx((up - down) / (2 * step), rel=1e-5, abs=1e-5)
 
 

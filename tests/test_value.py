@@ -32,10 +32,14 @@ def test_total_is_the_sum_of_the_customers_and_the_mean_its_share(worth):
     assert worth.total.horizon == "over the next 52 weeks"
     assert worth.total.name == "Margin expected from all customers' repeat purchases"
     assert worth.mean.name == "Margin expected per customer, on average"
-    assert worth.total.note == (
-        "That is 30 % of revenue, discounted at 15 % a year. "
-        "The interval carries the uncertainty of the parameters, not the luck of single purchases."
-    )
+    said = "That is 30 % of revenue, discounted at 15 % a year. The interval is for"
+    coming = "what will come: it carries the uncertainty of the parameters and the luck of single purchases."
+    expected = "the expectation: it carries the uncertainty of the parameters, not the luck of single purchases."
+    assert worth.total.note == f"{said} {coming}"
+    assert worth.expected_total.note == f"{said} {expected}"
+    short = ["The interval is for what will come.", "The interval is for the expectation."]
+    assert [worth.mean.note, worth.expected_mean.note] == short
+    assert worth.top_tenth.note == short[0]
 
 
 def test_columns_are_the_parts_that_the_models_give(fits, worth):
@@ -72,7 +76,7 @@ def test_without_discount_value_is_margin_of_revenue(fits):
 
 def test_cells_lose_nothing_against_single_customers(fits, worth):
     single = lifetime_value(*fits, cdnow(), **MONEY)
-    ours, theirs = worth.total, single.total
+    ours, theirs = worth.expected_total, single.expected_total
     assert [ours.value, ours.lower, ours.upper] == pytest.approx([theirs.value, theirs.lower, theirs.upper], rel=1e-9)
 
 
@@ -95,14 +99,27 @@ def test_days_give_the_value_that_weeks_do(fits, worth):
 
 def test_intervals_hold_the_value_and_repeat_with_the_seed(fits, worth):
     table = worth.cells
-    assert ((table["lower"] < table["value"]) & (table["value"] < table["upper"])).all()
-    assert worth.total.lower < worth.total.value < worth.total.upper
+    assert ((table["expected_lower"] < table["value"]) & (table["value"] < table["expected_upper"])).all()
+    assert worth.total.lower < worth.expected_total.lower < worth.total.value
+    assert worth.total.value < worth.expected_total.upper < worth.total.upper
     again = lifetime_value(*fits, cells(), **MONEY)
-    assert (again.total, again.mean) == (worth.total, worth.mean)
+    assert (again.total, again.mean, again.expected_total) == (worth.total, worth.mean, worth.expected_total)
+    assert again.predict_each().equals(worth.predict_each())
     other = lifetime_value(*fits, cells(), **{**MONEY, "seed": 2})
     assert other.total.lower != worth.total.lower
     narrow = lifetime_value(*fits, cells(), **MONEY, level=0.5).total
     assert worth.total.lower < narrow.lower < narrow.upper < worth.total.upper
+
+
+def test_single_customer_may_bring_nothing_or_much_more_than_expected(worth):
+    table = worth.predict_each()
+    assert ((table["lower"] <= table["value"]) & (table["lower"] >= 0)).all()
+    quiet = table["probability_alive"] < 0.025
+    assert quiet.sum() > 10
+    assert (table.loc[quiet, "upper"] == 0).all()
+    once = table["x"] == 0
+    assert (table.loc[once, "lower"] == 0).all()
+    assert (table.loc[once, "upper"] > 3 * table.loc[once, "expected_upper"]).all()
 
 
 def test_interval_of_the_total_is_as_wide_as_the_delta_method_says(fits, worth):
@@ -123,7 +140,7 @@ def test_interval_of_the_total_is_as_wide_as_the_delta_method_says(fits, worth):
     covariance = np.zeros((7, 7))
     covariance[:4, :4], covariance[4:, 4:] = purchases.cov_params(), spend.cov_params()
     error = np.sqrt(slopes @ (covariance / np.outer(centre, centre)) @ slopes)
-    drawn = lifetime_value(*fits, cells(), **{**MONEY, "draws": 1000}).total
+    drawn = lifetime_value(*fits, cells(), **{**MONEY, "draws": 1000}).expected_total
     assert (drawn.upper - drawn.lower) / (2 * 1.959964) == pytest.approx(error, rel=0.1)
 
 
@@ -201,7 +218,7 @@ def test_repeat_buyers_without_usable_spend_are_valued_at_the_mean_spend_of_all(
     found, twice = lifetime_value(*fits, table, **MONEY), table["x"] == 2
     assert twice.sum() > 0
     assert found.cells.loc[twice, "expected_spend"].to_numpy() == pytest.approx(fits[1].population_mean, rel=1e-12)
-    assert np.isfinite(found.cells[["value", "lower", "upper"]].to_numpy()).all()
+    assert np.isfinite(found.predict_each()[["value", "lower", "upper"]].to_numpy()).all()
     once = lifetime_value(*fits, table.assign(mean_spend=np.nan), **MONEY)
     assert (once.cells["expected_spend"] == fits[1].population_mean).all()
 

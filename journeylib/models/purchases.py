@@ -17,9 +17,9 @@ from journeylib.models.betageometric import BetaGeometric
 from journeylib.models.cells import count_cells, counts, numbers, refuse
 from journeylib.models.climb import Gate, LogLikelihood, Optimum, climb
 from journeylib.models.covariates import Design
-from journeylib.models.purchase_results import Family, PurchaseResults, with_effects
 from journeylib.models.histories import Histories, buying, refuse_impossible
 from journeylib.models.likelihood import maximise
+from journeylib.models.purchase_results import Family, PurchaseResults, with_effects
 
 LIKE_RATES = "All customers seem to buy at the same rate: there are no differences to learn from."
 LIKE_LEAVING = "All customers seem to be equally quick to leave: there are no differences to learn from."

@@ -83,6 +83,15 @@ class Discount:
                 way_out="Both are numbers, rate >= 0 and horizon > 0; an infinite horizon needs a rate above 0.",
             )
 
+    def worth(self, time: np.ndarray) -> np.ndarray:
+        """Return the present worth of a unit of money at times from now, whether or not within the horizon.
+
+        >>> Discount(0.25, 52.0, "periodic").worth(np.array([0.5, 1.5]))
+        array([0.8 , 0.64])
+        """
+        speed = self.rate if self.discounting == "continuous" else np.log1p(self.rate)
+        return np.exp(-speed * (time if self.discounting == "continuous" else np.ceil(time)))
+
     def rule(self, scale: float) -> tuple[np.ndarray, np.ndarray]:
         """Return times u before the horizon and weights that integrate a smooth flow of money at its present worth.
 

@@ -8,6 +8,7 @@ Source: Fader & Hardie (2013), "The Gamma-Gamma model of monetary value", bruceh
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -60,9 +61,10 @@ class GammaGamma:
         )
 
     def _maximise(self, x: np.ndarray, z: np.ndarray, n: np.ndarray) -> tuple[Optimum, tuple[Check, ...]]:
+        buyers = Buyers.of(x, z, n)
+
         def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = log_likelihood(np.exp(theta), x, z)
-            return (n * value).sum(), (gradient * n).sum(axis=1)
+            return log_likelihood(np.exp(theta), buyers)
 
         # v is measured against mean spend, so that the currency makes no difference.
         centre = np.array([0.0, 0.0, np.log((n * z).sum() / n.sum())])
@@ -99,23 +101,52 @@ class GammaGammaResults(LikelihoodResults):
         return expected_spend(self.params.to_numpy(), x, z)[()]
 
 
-def log_likelihood(params: Sequence[float], x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each customer's log-likelihood, eq. (1a), and its gradient by (log p, log q, log v).
+class Buyers(NamedTuple):
+    """Repeat buyers as the likelihood needs them: what does not depend on parameters is summed up once.
 
-    >>> log_likelihood((6.25, 3.74, 15.44), np.array([2.0]), np.array([35.0]))[0].round(4)
-    array([-4.0958])
+    >>> Buyers.of([2, 2, 5], [30.0, 35.0, 20.0], [1, 1, 3]).customers
+    array([2., 3.])
+    """
+
+    inverse: np.ndarray  # of what each paid for repeat purchases, x z
+    weights: np.ndarray  # two rows: customers, and their repeat purchases
+    distinct: np.ndarray  # x: gamma functions are slow, and few x are distinct
+    customers: np.ndarray  # by distinct x
+    log_paid: float
+    log_mean: float
+
+    @classmethod
+    def of(cls, x: ArrayLike, z: ArrayLike, n: ArrayLike) -> "Buyers":
+        """Sum up cells of n customers each with mean spend z over x repeat purchases."""
+        x, z, n = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v, float)) for v in (x, z, n)))
+        distinct, place = np.unique(x, return_inverse=True)
+        customers = np.bincount(place, n)
+        return cls(
+            1 / (x * z), np.stack([n, n * x]), distinct, customers, float(n @ np.log(x * z)), float(n @ np.log(z))
+        )
+
+
+def log_likelihood(params: Sequence[float], buyers: Buyers) -> tuple[float, np.ndarray]:
+    """Return the log-likelihood of all buyers, eq. (1a), and its gradient by (log p, log q, log v).
+
+    >>> value, _ = log_likelihood((6.25, 3.74, 15.44), Buyers.of([2.0], [35.0], [1.0]))
+    >>> round(value, 4)
+    -4.0958
     """
     p, q, v = params
-    total = np.log(v + x * z)
-    value = gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(v) - (p * x + q) * total
-    value += p * x * np.log(x * z) - np.log(z)
-    psi = digamma(p * x + q)
+    _, weights, x, n, log_paid, log_mean = buyers
+    ratio = v * buyers.inverse
+    silence, bought = weights @ np.log1p(ratio)  # log (v + x z) = log (x z) + log1p
+    prior, pulled = weights @ (ratio / (1 + ratio))
+    shape, psi = p * x + q, digamma(p * x + q)
+    value = n @ (gammaln(shape) - gammaln(p * x)) + n.sum() * (q * np.log(v) - gammaln(q))
+    value -= q * (log_paid + silence) + p * bought + log_mean
     gradient = [
-        p * x * (psi - digamma(p * x) + np.log(x * z) - total),
-        q * (psi - digamma(q) + np.log(v) - total),
-        q - v * (p * x + q) / (v + x * z),
+        p * (n @ (x * (psi - digamma(p * x))) - bought),
+        q * (n @ psi + n.sum() * (np.log(v) - digamma(q)) - log_paid - silence),
+        q * n.sum() - p * pulled - q * prior,
     ]
-    return value, np.stack(gradient)
+    return float(value), np.array(gradient)
 
 
 def expected_spend(params: Sequence[float], x: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -11,75 +11,99 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.sparse import csc_array
 
-from journeylib.errors import ContractError, FitRefusedError
+from journeylib.errors import ContractError
 from journeylib.estimates import LEVEL, Estimate
-from journeylib.models import spend as gamma_gamma
 from journeylib.models.cells import counts, numbers
+from journeylib.models.forecast import Forecast, group
+from journeylib.models.portfolio import Portfolio
 from journeylib.models.purchase_results import PurchaseResults
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGammaResults
 
 WEEKS_PER_YEAR = 365.25 / 7
 PERIODS = {365: "days", 52: "weeks", 12: "months"}  # by how many make a year, rounded
-NOTE = "The interval carries the uncertainty of the parameters, not the luck of single purchases."
+# By which columns of a forecast carry them: in short, and with what that means.
+INTERVALS = {
+    "": (
+        "The interval is for what will come",
+        "it carries the uncertainty of the parameters and the luck of single purchases",
+    ),
+    "expected_": (
+        "The interval is for the expectation",
+        "it carries the uncertainty of the parameters, not the luck of single purchases",
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class LifetimeValueResults:
     """Lifetime value: ``cells`` per customer of each cell, ``total`` of all customers, ``mean`` per customer.
 
-    ``cells`` is the table that was handed in, with ``probability_alive``, ``expected_purchases`` and
-    ``revenue`` within the horizon, ``expected_spend`` per purchase, and ``value``, the discounted margin, with
-    its interval ``lower, upper``. Customers with x = 0, or without usable spend, carry the mean spend of all;
-    flag them in rankings.
+    An interval answers one of two questions. ``lower, upper`` say where that lies which will come: they are
+    prediction intervals, with the uncertainty of the parameters and the luck of single purchases. The intervals
+    of ``expected_total`` and ``expected_mean``, and ``expected_lower, expected_upper`` in tables, say where the
+    expectation lies: parameters alone.
+
+    ``cells`` is the table that was handed in, with ``probability_alive``, ``expected_purchases`` and ``revenue``
+    within the horizon, ``expected_spend`` per purchase, and ``value``, the discounted margin, with
+    ``expected_lower, expected_upper``; see `predict_each` for single customers. Customers with x = 0, or without
+    usable spend, carry the mean spend of all; flag them in rankings.
     """
 
     cells: pd.DataFrame = field(repr=False)
     total: Estimate
     mean: Estimate
-    _drawn: np.ndarray = field(repr=False)  # value per customer of each cell under each parameter draw
+    expected_total: Estimate
+    expected_mean: Estimate
+    _margin_share: float = field(repr=False)
+    _portfolio: Portfolio = field(repr=False)
+    _by_tenth: Forecast = field(repr=False)
+    _seed: int = field(repr=False)
 
     @property
     def top_tenth(self) -> Estimate:
-        """The share of all value that the most valuable tenth of the customers carries."""
-        share, lower, upper = self.by_tenth().loc[0, ["share", "lower", "upper"]].tolist()
+        """The share of all value that the most valuable tenth of the customers carries; prediction interval."""
         name = "Share of that margin that the most valuable tenth of the customers carries"
-        return replace(self._share, name=name, value=share, lower=lower, upper=upper)
+        return self._share(self._by_tenth, name)
 
     def share_of(self, members: ArrayLike, name: str) -> Estimate:
-        """Return the share of all value that some cells carry; `members` is True for those."""
-        n = counts(self.cells) * np.asarray(members, dtype=bool)
-        drawn = self._drawn @ n / (self._drawn @ counts(self.cells))
-        value = float(self.cells["value"] @ n / (self.cells["value"] @ counts(self.cells)))
-        lower, upper = _interval(drawn, self.total.level).tolist()
-        return replace(self._share, name=name, value=value, lower=lower, upper=upper)
+        """Return the share of all value that some cells carry, with its prediction interval.
 
-    @property
-    def _share(self) -> Estimate:
-        return replace(self.total, unit="share", horizon="", note="")
+        `members` is True for those cells. All draws are made again: they are never held together in memory.
+        """
+        outside = (~np.asarray(members, dtype=bool)).astype(int)
+        groups = group(outside, 2, counts(self.cells))
+        return self._share(self._portfolio.forecast(groups, self.total.level, self._seed), name)
+
+    def _share(self, forecast: Forecast, name: str) -> Estimate:
+        """Return the share of the first group."""
+        value, lower, upper, *_ = forecast.shares().loc[0].tolist()
+        about = {"unit": "share", "horizon": "", "note": f"{INTERVALS[''][0]}."}
+        return replace(self.total, name=name, value=value, lower=lower, upper=upper, **about)
+
+    def predict_each(self) -> pd.DataFrame:
+        """Return ``cells`` with ``lower, upper``: where the value of a single customer of the cell will lie.
+
+        Most customers buy nothing or a few times, so that the interval is wide, and often starts at 0.
+        """
+        ends = self._portfolio.single(self.total.level, np.random.default_rng([self._seed, 2]))
+        return self.cells.assign(lower=self._margin_share * ends[:, 0], upper=self._margin_share * ends[:, 1])
 
     def by_tenth(self) -> pd.DataFrame:
         """Return the share of all value that each tenth of the customers carries, the most valuable first.
 
-        Columns ``tenth`` (1 to 10), ``customers``, ``share`` and its interval ``lower, upper``. Who belongs to
-        which tenth is taken from the estimate, also for the interval. Customers of one cell count with their
-        mean: the finer cells separate spend, the closer the first tenth comes, from below, to that of single
-        customers.
+        Columns ``tenth`` (1 to 10), ``customers``, ``share``, its prediction interval ``lower, upper`` and that of
+        its expectation, ``expected_lower, expected_upper``. Who belongs to which tenth is taken from the estimate.
+        Customers of one cell count with their mean: the finer cells separate spend, the closer the first tenth
+        comes, from below, to that of single customers.
         """
-        value, n = self.cells["value"].to_numpy(), counts(self.cells)
-        order = np.argsort(-value, kind="stable")
-        place = np.append(0, n[order].cumsum()) / n.sum()
-        ends = np.linspace(0, 1, 11)
-
-        def shares(values: np.ndarray) -> np.ndarray:
-            money = np.append(0, (n * values)[order].cumsum())
-            return np.diff(np.interp(ends, place, money / money[-1]))
-
-        lower, upper = _interval(np.array([shares(row) for row in self._drawn]), self.total.level)
-        customers = np.diff(np.round(ends * n.sum())).astype(int)
-        table = {"tenth": np.arange(1, 11), "customers": customers, "share": shares(value)}
-        return pd.DataFrame({**table, "lower": lower, "upper": upper})
+        customers = np.diff(np.round(np.linspace(0, self.total.n, 11))).astype(int)
+        table = self._by_tenth.shares().rename(columns={"value": "share"})
+        table.insert(0, "tenth", np.arange(1, 11))
+        table.insert(1, "customers", customers)
+        return table
 
     def by_history(self, most: int = 6, since: tuple[int, ...] = (4, 13, 26, 52)) -> pd.DataFrame:
         """Return the mean value per customer by purchases so far and time since the last one.
@@ -126,8 +150,7 @@ def lifetime_value(
         (refunds left nothing, orders were free), and wherever x = 0, the mean spend of all takes its place.
     horizon, periods_per_year : in the unit of ``T``; weeks unless told otherwise
     annual_discount_rate : effective, 0 or more; one period is discounted by ln(1 + rate) / periods_per_year
-    margin_share : share of revenue that is margin, above 0 and up to 1
-    currency : of ``mean_spend``, as "USD"
+    margin_share, currency : share of revenue that is margin, above 0 and up to 1; of ``mean_spend``, as "USD"
     discounting : ``continuous``, as money arrives, or ``periodic``, at the end of each period
     draws, seed, level : parameter draws behind the intervals
 
@@ -140,54 +163,55 @@ def lifetime_value(
     """
     _refuse_settings(horizon, annual_discount_rate, margin_share, periods_per_year, draws, level)
     history, z, n = _read(cells)
-    continuous = np.log1p(annual_discount_rate) / periods_per_year
-    discount = Discount(continuous if discounting == "continuous" else np.expm1(continuous), horizon, discounting)
+    discount = _of_a_year(annual_discount_rate, periods_per_year, horizon, discounting)
+    rng = np.random.default_rng(seed)
+    drawn = {"params": purchases.draws(draws, rng), "spend_params": spend.draws(draws, rng)}
     expected, amount = purchases.expected_purchases(horizon, *history), spend.expected_spend(history[0], z)
-    value = margin_share * amount * purchases.dert(*history, discount.rate, horizon, discounting)
-    drawn = margin_share * _draw_revenue(purchases, spend, history, z, discount, draws, seed)
     table = cells.assign(
         probability_alive=purchases.probability_alive(*history),
         expected_purchases=expected,
         expected_spend=amount,
         revenue=expected * amount,
-        value=value,
+        value=margin_share * amount * purchases.dert(*history, discount.rate, horizon, discounting),
     )
-    table[["lower", "upper"]] = _interval(drawn, level).T
-    ends = np.array([(value * n).sum(), *_interval((drawn * n).sum(axis=1), level)])
-    method = f"{purchases.subject} x {spend.subject}, {draws} parameter draws"
+    each = table["value"].to_numpy() / margin_share
+    portfolio = Portfolio(*history, z, purchases, each=each, discount=discount, spend=spend, **drawn)
+    forecast = portfolio.forecast(_ranked(each, n), level, seed)
+    table[["expected_lower", "expected_upper"]] = margin_share * forecast.ends
     when = f"over the next {horizon:g} {PERIODS.get(round(periods_per_year), 'periods')}"
+    method = f"{purchases.subject} x {spend.subject}, {draws} parameter draws"
     about = {"level": level, "n": int(n.sum()), "method": method, "horizon": when}
-    note = f"That is {100 * margin_share:g} % of revenue, discounted at {100 * annual_discount_rate:g} % a year. {NOTE}"
-    name = "Margin expected from all customers' repeat purchases"
-    total = Estimate(name, *ends.tolist(), unit=currency, note=note, **about)
-    each = (ends / n.sum()).tolist()
-    mean = Estimate("Margin expected per customer, on average", *each, unit=f"{currency} per customer", **about)
-    return LifetimeValueResults(table, total, mean, drawn)
+    note = f"That is {100 * margin_share:g} % of revenue, discounted at {100 * annual_discount_rate:g} % a year."
+    total = Estimate("Margin expected from all customers' repeat purchases", 0.0, unit=currency, note=note, **about)
+    mean = Estimate("Margin expected per customer, on average", 0.0, unit=f"{currency} per customer", **about)
+    total, of_total = _both(total, margin_share * forecast.total())
+    mean, of_mean = _both(mean, margin_share / n.sum() * forecast.total())
+    return LifetimeValueResults(table, total, mean, of_total, of_mean, margin_share, portfolio, forecast, seed)
 
 
-def _draw_revenue(
-    purchases: PurchaseResults,
-    spend: GammaGammaResults,
-    history: tuple[np.ndarray, ...],
-    z: np.ndarray,
-    discount: Discount,
-    draws: int,
-    seed: int,
-) -> np.ndarray:
-    """Return the discounted revenue of each cell under parameters as uncertain as the fits; one row a draw."""
-    rng = np.random.default_rng(seed)
-    drawn = purchases.dert_draws(purchases.draws(draws, rng), *history, discount)
-    for row, params in zip(drawn, spend.draws(draws, rng), strict=True):
-        row *= gamma_gamma.expected_spend(params, history[0], z)
-    total = drawn.sum(axis=1)
-    wrong = ~((total > 0) & np.isfinite(total))
-    if wrong.any():
-        raise FitRefusedError(
-            f"total value is no positive amount under {int(wrong.sum())} of {draws} parameter draws",
-            first=f"draw {int(np.argmax(wrong))}",
-            way_out="The fits are too uncertain for an interval: more customers or a longer time may settle them.",
-        )
-    return drawn
+def _of_a_year(rate: float, periods_per_year: float, horizon: float, discounting: str) -> Discount:
+    continuous = np.log1p(rate) / periods_per_year
+    return Discount(continuous if discounting == "continuous" else np.expm1(continuous), horizon, discounting)
+
+
+def _both(about: Estimate, ends: pd.DataFrame) -> list[Estimate]:
+    """Return an estimate twice: with its prediction interval, and with the interval of its expectation."""
+    found = []
+    for columns, (short, meaning) in INTERVALS.items():
+        value, lower, upper = ends[["value", f"{columns}lower", f"{columns}upper"]].iloc[0].tolist()
+        note = f"{about.note} {short}: {meaning}." if about.note else f"{short}."
+        found.append(replace(about, value=value, lower=lower, upper=upper, note=note))
+    return found
+
+
+def _ranked(value: np.ndarray, n: np.ndarray) -> csc_array:
+    """Return how many customers of each cell belong to each tenth of all customers, the most valuable first."""
+    order = np.argsort(-value, kind="stable")
+    last = np.cumsum(n[order])
+    ends = np.round(np.linspace(0, last[-1], 11))
+    starts = np.unique(np.concatenate([[0], last[:-1], ends[:-1]]))  # a cell may belong to several tenths
+    tenth = np.searchsorted(ends, starts, side="right") - 1
+    return group(tenth, 10, np.diff(starts, append=last[-1]), order[np.searchsorted(last, starts, side="right")])
 
 
 def _read(cells: pd.DataFrame) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
@@ -200,12 +224,6 @@ def _read(cells: pd.DataFrame) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.n
     known = (history[0] > 0) & cells.get("mean_spend", pd.Series(0.0, cells.index)).notna().to_numpy()
     z[known] = numbers(cells.loc[known], ["mean_spend"])["mean_spend"]
     return history, z, n
-
-
-def _interval(draws: np.ndarray, level: float) -> np.ndarray:
-    """Return the two ends that hold the middle share `level` of the draws, down the first axis."""
-    tail = (1 - level) / 2
-    return np.quantile(draws, [tail, 1 - tail], axis=0)
 
 
 def _refuse_settings(
