@@ -19,6 +19,7 @@ _HOME = {
     "GammaGamma": "models.spend",
     "spend_frequency_correlation": "models.spend",
     "lifetime_value": "models.value",
+    "track": "models.tracking",
     "Estimate": "estimates",
     "Check": "estimates",
     "Verdict": "estimates",

@@ -190,6 +190,22 @@ class Study:
         """
         return self._cells(orders.holdout_cells, calibration_end, unit)
 
+    def tracking_days(self, calibration_end: dt.date | str | None = None) -> pd.DataFrame:
+        """Count, for every day of observation, customers acquired on it and repeat purchases made on it.
+
+        Only customers acquired by `calibration_end` count. Returns a DataFrame ``day, customers,
+        repeat_purchases``.
+        """
+        end = self._end(calibration_end)
+        sql = orders.tracking_days(self._history(end), end, self.observed_until, self.intake.dataset.zero_amount_orders)
+        counted = self.engine.table(sql)
+        days = pd.date_range(self.observed_from, self.observed_until, name="day")
+        return (
+            counted.set_index(pd.Timestamp(end) + pd.to_timedelta(counted.pop("day"), unit="D"))
+            .reindex(days, fill_value=0)
+            .reset_index()
+        )
+
     def value_cells(self, calibration_end: dt.date | str | None = None, unit: str = "week") -> pd.DataFrame:
         """Return purchase cells parted by level of spend, with ``mean_spend``: what lifetime value is counted from."""
         return self._cells(orders.value_cells, calibration_end, unit)

@@ -1,0 +1,176 @@
+"""Does a prediction put customers in the right order, and at the right height? Gini, groups and the slope of both.
+
+Predictions are per customer of a cell; customers with the same prediction cannot be told apart and are counted
+together, whatever cells they come from, so that no result depends on the order or the grain of the cells.
+"""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from journeylib.errors import NotIdentifiedError
+from journeylib.estimates import LEVEL, Check, Estimate
+
+SLOPE_LIMIT = 0.5  # by which the calibration slope may differ from 1 before a model is refused
+FEW_QUARTERS = 2  # so many cohorts show no trend: months are taken instead
+
+
+def normalised_gini(
+    cells: pd.DataFrame, predicted: ArrayLike, method: str, outcome: str = "x_holdout", level: float = LEVEL
+) -> Estimate:
+    """Return how well a prediction ranks customers: 1 like their true order, 0 like chance, below 0 the wrong way.
+
+    The Gini coefficient of the outcome when customers are ranked by `predicted`, over that when they are ranked by
+    the outcome itself; Wang, Liu & Miao (2019), arXiv 1912.07753. Ties count half either way. The interval is that
+    of a ratio of U-statistics (Hoeffding's projection): the luck of which customers came.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 1, 5], "customers": [80, 15, 5]})
+    >>> round(normalised_gini(cells, [0.1, 0.1, 2.0], "model").value, 3)
+    0.657
+    """
+    y, n = cells[outcome].to_numpy(float), cells["customers"].to_numpy(float)
+    share = n / n.sum()
+    ranked, by_rank = _gini(np.asarray(predicted, float), y, share)
+    perfect, by_perfect = _gini(y, y, share)
+    if perfect <= 0:
+        raise NotIdentifiedError(f"{outcome} is the same for everybody: there is no order to find", way_out="")
+    value = ranked / perfect
+    noise = np.sqrt(share @ (by_rank - value * by_perfect) ** 2 / n.sum()) / perfect
+    reach = float(ndtri((1 + level) / 2) * noise)
+    name = f"How well {method} ranks customers (normalised Gini: 1 is their true order, 0 is chance)"
+    ends = max(value - reach, -1.0), min(value + reach, 1.0)
+    return Estimate(name, float(value), *map(float, ends), level, n=int(n.sum()), method=method)
+
+
+def _gini(rank: np.ndarray, y: np.ndarray, share: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the covariance of an outcome with the mid-rank of `rank`, and each row's influence on it."""
+    _, place = np.unique(rank, return_inverse=True)
+    size, money = np.bincount(place, share), np.bincount(place, share * y)
+    below, above = size.cumsum() - size / 2, money[::-1].cumsum()[::-1] - money / 2
+    mean = money.sum()
+    value = money @ below - mean / 2
+    return value, y * (below[place] - 0.5) + above[place] - mean / 2 - 2 * value
+
+
+def calibration_slope(
+    cells: pd.DataFrame, predicted: ArrayLike, method: str, outcome: str = "x_holdout", level: float = LEVEL
+) -> Estimate:
+    """Return how much more customers bought where one more purchase was predicted: 1 where predictions are right.
+
+    Below 1 the differences between customers are overstated, above 1 understated. Least squares; the interval
+    allows for any scatter (White, 1980, Econometrica 48).
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 1, 5], "customers": [80, 15, 5]})
+    >>> round(calibration_slope(cells, [0.0, 0.5, 2.5], "model").value, 3)
+    2.0
+    """
+    y, p, n = cells[outcome].to_numpy(float), np.asarray(predicted, float), cells["customers"].to_numpy(float)
+    apart = p - np.average(p, weights=n)
+    spread = n @ apart**2
+    if spread <= 0:
+        raise NotIdentifiedError(f"{method} predicts the same for everybody: it has no slope", way_out="")
+    slope = n @ (apart * y) / spread
+    error = y - np.average(y, weights=n) - slope * apart
+    reach = float(ndtri((1 + level) / 2) * np.sqrt(n @ (apart * error) ** 2) / spread)
+    name = f"Difference between customers that came true, per purchase that {method} predicted"
+    return Estimate(
+        name, float(slope), float(slope - reach), float(slope + reach), level, n=int(n.sum()), method=method
+    )
+
+
+def slope_check(slope: Estimate) -> Check:
+    """Judge a `calibration_slope`: it may differ from 1 by `SLOPE_LIMIT`, or by what luck alone explains.
+
+    >>> slope_check(Estimate("slope", 0.4, 0.3, 0.5)).passed
+    False
+    """
+    limit = max(SLOPE_LIMIT, (slope.upper - slope.lower) / 2)
+    return Check(
+        "holdout: calibration slope over customers",
+        bool(abs(slope.value - 1) <= limit),
+        slope.value,
+        f"1 ± {limit:.2f}",
+        "Differences between customers are over- or understated: use totals of large groups only.",
+    )
+
+
+def calibration_by_tenth(
+    cells: pd.DataFrame, predicted: ArrayLike, outcome: str = "x_holdout", level: float = LEVEL
+) -> pd.DataFrame:
+    """Average prediction and outcome over tenths of the customers, the highest prediction first.
+
+    Returns ``tenth`` (1 = highest), ``customers``, ``predicted``, ``observed`` and ``lower, upper``, the luck of
+    the customers. All tenths have equally many; of customers with one prediction who fall on both sides of a
+    border, each tenth gets its share of everything.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 1, 5], "customers": [80, 15, 5]})
+    >>> calibration_by_tenth(cells, [0.1, 0.1, 2.0])["observed"].round(2).tolist()[:3]
+    [2.58, 0.16, 0.16]
+    """
+    p = np.asarray(predicted, float)
+    sums = _sums(cells, p, outcome).groupby(-p).sum()
+    border = np.linspace(0, sums["customers"].sum(), 11)
+    upto = np.append(0, sums["customers"].cumsum())
+    tenths = {name: np.diff(np.interp(border, upto, np.append(0, sums[name].cumsum()))) for name in sums}
+    table = _means(pd.DataFrame(tenths, index=pd.RangeIndex(1, 11, name="tenth")), level)
+    return table.assign(customers=np.diff(np.round(border)).astype(int))
+
+
+def calibration_by_group(
+    cells: pd.DataFrame,
+    labels: ArrayLike,
+    predicted: ArrayLike,
+    outcome: str = "x_holdout",
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Average prediction and outcome over groups of customers, in the order of their labels.
+
+    Returns ``group, customers, predicted, observed, lower, upper`` (the luck of the customers) and ``bias_pct``,
+    the error of the group's predicted total.
+
+    >>> cells = pd.DataFrame({"x_holdout": [0, 1, 5], "customers": [80, 15, 5]})
+    >>> calibration_by_group(cells, ["a", "b", "b"], [0.1, 0.1, 2.0])["predicted"].round(3).tolist()
+    [0.1, 0.575]
+    """
+    sums = _sums(cells, np.asarray(predicted, float), outcome).groupby(np.asarray(labels)).sum()
+    table = _means(sums.rename_axis("group"), level)
+    bias = table["predicted"] / table["observed"].where(table["observed"] > 0) - 1
+    return table.assign(customers=sums["customers"].to_numpy().astype(int), bias_pct=100 * bias)
+
+
+def cohorts(age: ArrayLike, end: dt.date, days_per_unit: float = 7.0) -> np.ndarray:
+    """Return the quarter of the first purchase of customers of this age at `end`, the last day of it.
+
+    Where all came within one or two quarters, it is the month.
+
+    >>> cohorts([0.0, 26.0, 39.0], dt.date(1997, 9, 30)).tolist()
+    ['1997 Q3', '1997 Q2', '1996 Q4']
+    """
+    days = np.rint(np.asarray(age, float) * days_per_unit)
+    first = pd.DatetimeIndex(pd.Timestamp(end) - pd.to_timedelta(days, unit="D"))
+    quarters = np.array([f"{year} Q{quarter}" for year, quarter in zip(first.year, first.quarter, strict=True)])
+    return quarters if len(np.unique(quarters)) > FEW_QUARTERS else first.strftime("%Y-%m").to_numpy()
+
+
+def _sums(cells: pd.DataFrame, predicted: np.ndarray, outcome: str) -> pd.DataFrame:
+    n, y = cells["customers"].to_numpy(float), cells[outcome].to_numpy(float)
+    return pd.DataFrame({"customers": n, "predicted": n * predicted, "observed": n * y, "squares": n * y**2})
+
+
+def _means(sums: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Turn sums over groups into means, with an interval for the observed one.
+
+    The interval holds every mean m with (observed - m)^2 <= z^2 f m / n: outcomes scatter by f times their mean,
+    with f that of the group, and that of all where nobody in it bought. So it never ends at the estimate.
+    """
+    n = sums["customers"]
+    mean, total = sums["observed"] / n, sums.sum()
+    scatter = (sums["squares"] - n * mean**2) / sums["observed"].where(sums["observed"] > 0)
+    overall = (total["squares"] - total["observed"] ** 2 / total["customers"]) / total["observed"]
+    give = ndtri((1 + level) / 2) ** 2 * scatter.where(scatter > 0, overall) / (2 * n)
+    reach = np.sqrt(give * (2 * mean.clip(lower=0) + give))
+    columns = {"customers": n, "predicted": sums["predicted"] / n, "observed": mean}
+    return pd.DataFrame(columns | {"lower": mean + give - reach, "upper": mean + give + reach}).reset_index()
