@@ -61,6 +61,24 @@ select day, cast(sum(acquired) as integer) as customers, cast(sum(repeated) as i
 from counted group by day order by day"""
 
 
+def segmented(histories: str, table: str, column: str) -> str:
+    """Histories with the ``segment`` of each customer: what a column says of the customer, or of the first order.
+
+    >>> segmented("h", "customers", "segment_size").splitlines()[1]
+    "select h.*, coalesce(cast(s.segment_size as varchar), 'not known') as segment from h h"
+    """
+    source = table
+    if table != "customers":
+        source = f"""(
+  select customer_id, {column},
+    row_number() over (partition by customer_id order by ordered_on, {column}) as place
+  from {table} where revenue >= 0)"""
+    first = "" if table == "customers" else " and s.place = 1"
+    return f"""
+select h.*, coalesce(cast(s.{column} as varchar), 'not known') as segment from {histories} h
+left join {source} s on s.customer_id = h.customer_id{first}"""
+
+
 def purchase_cells(histories: str) -> str:
     """Customers counted per distinct (x, t_x, T), in days: all that a purchase model needs to know.
 
@@ -77,24 +95,26 @@ select x, cast(repeat_revenue as double precision) / x as mean_spend, count(*) a
 from {histories} where {_SPENDS} group by x, repeat_revenue order by x, repeat_revenue"""
 
 
-def holdout_cells(histories: str) -> str:
+def holdout_cells(histories: str, *shown: str) -> str:
     """Customers counted per (x, t_x, T, x_holdout), with their mean repeat spend and mean money in the holdout.
 
     ``mean_spend`` is missing for those without a repeat purchase and those whose repeat spend is not positive;
     the latter are cells of their own. So is each level of money in the holdout, in steps of a factor 1.65: finer
-    ones change the Gini coefficient of a ranking by money by less than 0.001.
+    ones change the Gini coefficient of a ranking by money by less than 0.001. `shown` are columns that part
+    customers too, as ``segment``.
     """
     money = "case when revenue_holdout > 0 then floor(2 * ln(cast(revenue_holdout as double precision))) end"
-    return _cells(histories, f"x_holdout, case when {_SPENDS} then 1 else 0 end, {money}", "x_holdout")
+    return _cells(histories, f"case when {_SPENDS} then 1 else 0 end, {money}", "x_holdout", *shown)
 
 
-def value_cells(histories: str) -> str:
+def value_cells(histories: str, *shown: str) -> str:
     """Customers counted per (x, t_x, T) and level of repeat spend, in steps of two per cent.
 
-    Sums over customers are exact whatever the steps; only a ranking of single customers sees them.
+    Sums over customers are exact whatever the steps; only a ranking of single customers sees them. `shown`
+    are columns that part customers too, as ``segment``.
     """
     level = f"case when {_SPENDS} then floor(50 * ln(cast(repeat_revenue as double precision) / x)) end"
-    return _cells(histories, level)
+    return _cells(histories, level, *shown)
 
 
 def population(histories: str, histories_now: str) -> str:
@@ -142,7 +162,7 @@ select x, t_x, T{columns}, count(*) as customers,
   case when min(case when {_SPENDS} then 1 else 0 end) = 1
     then cast(sum(repeat_revenue) as double precision) / (x * count(*)) end as mean_spend,
   cast(sum(revenue_holdout) as double precision) / count(*) as revenue_holdout
-from {histories} group by x, t_x, T, {group} order by x, t_x, T, {group}"""
+from {histories} group by x, t_x, T{columns}, {group} order by x, t_x, T{columns}, {group}"""
 
 
 def _date(day: dt.date) -> str:
