@@ -95,4 +95,4 @@ def test_measures_are_those_of_the_holdout():
     row = choose(Model("sharp", 900.0)).table.iloc[0]
     errors = checks.holdout_errors(HOLDOUT, {"sharp": RATE}).iloc[1]
     assert (row["bias_pct"], row["RMSE"]) == (errors["bias_pct"], errors["RMSE"])
-    assert row["gini"] == checks.normalised_gini(HOLDOUT, RATE, "sharp").value
+    assert row["Gini"] == checks.normalised_gini(HOLDOUT, RATE, "sharp").value

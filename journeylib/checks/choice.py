@@ -21,9 +21,10 @@ AIC_TIE = 2.0  # models no further apart describe the data equally well; Burnham
 class Choice:
     """The model that was chosen, by ``name``, with the ``reason`` in words.
 
-    ``table`` has a row per model: ``model, log_likelihood, AIC, BIC``, how it met the holdout (``bias_pct, RMSE,
-    gini``), and ``verdict``: why it was chosen, or not. ``models`` and ``fits`` are by name; ``predicted`` are
-    purchases per customer of each holdout cell, of the models that are not refused.
+    ``table`` has a row per model: how it met the holdout (``bias_pct, RMSE, Gini``), how well it describes what it
+    learnt from (``log_likelihood, AIC, BIC``, and ``AIC_behind`` the best), and the ``verdict``: taken, or what
+    speaks against it. ``models`` and ``fits`` are by name; ``predicted`` are purchases per customer of each holdout
+    cell, by the models that are not refused.
     """
 
     name: str
@@ -72,29 +73,26 @@ def choose_model(
         raise ContractError(f'no model "{prefer}" was tried', way_out=did_you_mean(prefer, [BEST, *fits]))
     history = holdout["x"], holdout["t_x"], holdout["T"]
     predicted = {n: f.expected_purchases(horizon, *history) for n, f in fits.items() if f.converged}
-    table = pd.DataFrame([_row(fit, holdout, predicted.get(name)) for name, fit in fits.items()])
-    best, reason, against = _choose(table[table["model"].isin(predicted)].set_index("model"), holdout, predicted)
-    against |= {n: f"refused: {'; '.join(f.verdict.reasons)}" for n, f in fits.items() if n not in predicted}
+    table = _measure({n: fits[n] for n in predicted}, holdout, predicted)
+    best, reason, against = _choose(table, holdout, predicted)
+    against |= {n: f"refused: {'; '.join(f.verdict.reasons)}" for n, f in fits.items() if not f.converged}
     name = best or next(iter(fits))
     if prefer not in (BEST, name):
         name, reason = prefer, f"{prefer} is taken because it was asked for. By the rule: {reason}"
-    verdict = [
-        "taken" if n == name and n in predicted else against.get(n, "by the rule it would be taken") for n in fits
-    ]
-    return Choice(name, reason, table.assign(verdict=verdict), {f.subject: m for m, f in tried}, fits, predicted)
+    words = {best: "by the rule it would be taken"} | against | ({name: "taken"} if name in predicted else {})
+    table = table.reindex(list(fits)).rename_axis("model").reset_index()
+    return Choice(
+        name, reason, table.assign(verdict=table["model"].map(words)), {f.subject: m for m, f in tried}, fits, predicted
+    )
 
 
-def _row(fit, holdout: pd.DataFrame, predicted: np.ndarray | None) -> dict[str, object]:
-    """Return what is known of a model; of a refused one, only its name."""
-    measures = dict.fromkeys(("log_likelihood", "AIC", "BIC", "bias_pct", "RMSE", "gini"), np.nan)
-    if predicted is not None:
-        (error,) = holdout_errors(holdout, {fit.subject: predicted}).to_dict("records")[1:]
-        measures = {
-            **{"log_likelihood": fit.llf, "AIC": fit.aic, "BIC": fit.bic},
-            **{"bias_pct": error["bias_pct"], "RMSE": error["RMSE"]},
-            "gini": normalised_gini(holdout, predicted, fit.subject).value,
-        }
-    return {"model": fit.subject, **measures}
+def _measure(fits: Mapping[str, object], holdout: pd.DataFrame, predicted: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return how models that are not refused met the holdout, and how well they describe what they learnt from."""
+    table = holdout_errors(holdout, predicted).set_index("method").loc[list(fits), ["bias_pct", "RMSE"]].astype(float)
+    table["Gini"] = [normalised_gini(holdout, predicted[name], name).value for name in fits]
+    for column, attribute in {"log_likelihood": "llf", "AIC": "aic", "BIC": "bic"}.items():
+        table[column] = [getattr(fit, attribute) for fit in fits.values()]
+    return table.assign(AIC_behind=table["AIC"] - table["AIC"].min())
 
 
 def _choose(

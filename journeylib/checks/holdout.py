@@ -129,13 +129,8 @@ def weeks_within(curve: pd.DataFrame) -> tuple[int, int]:
 
 def tracking_check(curve: pd.DataFrame) -> Check:
     """Say how many of the weeks not seen lie within the band of a `track`; for information, as seasons are common."""
-    return Check(
-        "holdout: weeks whose purchases lie within the model's band",
-        None,
-        "{} of {}".format(*weeks_within(curve)),
-        "about 95 % where the model holds",
-        "Weeks outside point to a season, a campaign or a holiday, which no model here knows of.",
-    )
+    name, found = "holdout: weeks whose purchases lie within the band", "{} of {}".format(*weeks_within(curve))
+    return Check(name, None, found, "about 95 %")
 
 
 def by_frequency(cells: pd.DataFrame, columns: dict[str, np.ndarray], top: int = 7) -> pd.DataFrame:

@@ -37,7 +37,7 @@ def normalised_gini(
     value = ranked / perfect
     noise = np.sqrt(share @ (by_rank - value * by_perfect) ** 2 / n.sum()) / perfect
     reach = float(ndtri((1 + level) / 2) * noise)
-    name = f"How well {method} ranks customers (normalised Gini: 1 is their true order, 0 is chance)"
+    name = f"Ranking of customers by {method} (normalised Gini: 1 is their true order, 0 is chance)"
     ends = max(value - reach, -1.0), min(value + reach, 1.0)
     return Estimate(name, float(value), *map(float, ends), level, n=int(n.sum()), method=method)
 
@@ -72,7 +72,7 @@ def calibration_slope(
     slope = n @ (apart * y) / spread
     error = y - np.average(y, weights=n) - slope * apart
     reach = float(ndtri((1 + level) / 2) * np.sqrt(n @ (apart * error) ** 2) / spread)
-    name = f"Difference between customers that came true, per purchase that {method} predicted"
+    name = f"Purchases more that came, for each purchase more that {method} predicted of a customer"
     return Estimate(
         name, float(slope), float(slope - reach), float(slope + reach), level, n=int(n.sum()), method=method
     )
