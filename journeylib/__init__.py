@@ -26,6 +26,7 @@ _HOME = {
     "compare": "models.comparison",
     "lifetime_value": "models.value",
     "predicted_purchases": "models.portfolio",
+    "track": "models.tracking",
     "Estimate": "estimates",
     "Check": "estimates",
     "Verdict": "estimates",

@@ -41,6 +41,42 @@ select customer_id, cast(x as integer) as x,
 from histories where first_day is not null"""
 
 
+def tracking_days(histories: str, calibration_end: dt.date, observed_until: dt.date, zero_orders: ZeroOrders) -> str:
+    """Customers acquired and repeat purchases made on each day on which there were any.
+
+    Of the customers in `histories` only. ``day`` counts from `calibration_end`, which is 0.
+    """
+    return f"""
+with {_purchase_days(observed_until, zero_orders)}, bought as (
+  select customer_id, date_diff('day', {_date(calibration_end)}, day) as day from marked where purchase = 1
+), counted as (
+  select -T as day, 1 as acquired, 0 as repeated from {histories}
+  union all
+  select b.day, 0 as acquired, 1 as repeated from bought b
+  join {histories} h on h.customer_id = b.customer_id where b.day > -h.T
+)
+select day, cast(sum(acquired) as integer) as customers, cast(sum(repeated) as integer) as repeat_purchases
+from counted group by day order by day"""
+
+
+def segmented(histories: str, table: str, column: str) -> str:
+    """Histories with the ``segment`` of each customer: what a column says of the customer, or of the first order.
+
+    >>> segmented("h", "customers", "segment_size").splitlines()[1]
+    "select h.*, coalesce(cast(s.segment_size as varchar), 'not known') as segment from h h"
+    """
+    source = table
+    if table != "customers":
+        source = f"""(
+  select customer_id, {column},
+    row_number() over (partition by customer_id order by ordered_on, {column}) as place
+  from {table} where revenue >= 0)"""
+    first = "" if table == "customers" else " and s.place = 1"
+    return f"""
+select h.*, coalesce(cast(s.{column} as varchar), 'not known') as segment from {histories} h
+left join {source} s on s.customer_id = h.customer_id{first}"""
+
+
 def purchase_cells(histories: str) -> str:
     """Customers counted per distinct (x, t_x, T), in days: all that a purchase model needs to know.
 
@@ -57,22 +93,26 @@ select x, cast(repeat_revenue as double precision) / x as mean_spend, count(*) a
 from {histories} where {_SPENDS} group by x, repeat_revenue order by x, repeat_revenue"""
 
 
-def holdout_cells(histories: str) -> str:
+def holdout_cells(histories: str, *shown: str) -> str:
     """Customers counted per (x, t_x, T, x_holdout), with their mean repeat spend and mean money in the holdout.
 
     ``mean_spend`` is missing for those without a repeat purchase and those whose repeat spend is not positive;
-    the latter are cells of their own.
+    the latter are cells of their own. So is each level of money in the holdout, in steps of a factor 1.65: finer
+    ones change the Gini coefficient of a ranking by money by less than 0.001. `shown` are columns that part
+    customers too, as ``segment``.
     """
-    return _cells(histories, "x_holdout, case when " + _SPENDS + " then 1 else 0 end", "x_holdout")
+    money = "case when revenue_holdout > 0 then floor(2 * ln(cast(revenue_holdout as double precision))) end"
+    return _cells(histories, f"case when {_SPENDS} then 1 else 0 end, {money}", "x_holdout", *shown)
 
 
-def value_cells(histories: str) -> str:
+def value_cells(histories: str, *shown: str) -> str:
     """Customers counted per (x, t_x, T) and level of repeat spend, in steps of two per cent.
 
-    Sums over customers are exact whatever the steps; only a ranking of single customers sees them.
+    Sums over customers are exact whatever the steps; only a ranking of single customers sees them. `shown`
+    are columns that part customers too, as ``segment``.
     """
     level = f"case when {_SPENDS} then floor(50 * ln(cast(repeat_revenue as double precision) / x)) end"
-    return _cells(histories, level)
+    return _cells(histories, level, *shown)
 
 
 def interval_cells(calibration_end: dt.date, zero_orders: ZeroOrders) -> str:
@@ -140,7 +180,7 @@ select x, t_x, T{columns}, count(*) as customers,
   case when min(case when {_SPENDS} then 1 else 0 end) = 1
     then cast(sum(repeat_revenue) as double precision) / (x * count(*)) end as mean_spend,
   cast(sum(revenue_holdout) as double precision) / count(*) as revenue_holdout
-from {histories} group by x, t_x, T, {group} order by x, t_x, T, {group}"""
+from {histories} group by x, t_x, T{columns}, {group} order by x, t_x, T{columns}, {group}"""
 
 
 def _date(day: dt.date) -> str:
