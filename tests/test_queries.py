@@ -95,6 +95,8 @@ def test_intervals_are_the_last_two_counted_by_hand(engine, rows, zero_orders):
     assert found == Counter((b - a, c - b) for a, b, c in (days for days in last if len(days) == 3))
 
 
+@pytest.mark.parametrize("zero_orders", ["count", "ignore"])
+@given(rows=ROWS)
 def test_tracking_days_hold_every_acquisition_and_repeat_purchase(engine, rows, zero_orders):
     attach(engine, rows)
     engine.keep("histories", orders.purchase_histories(CALIBRATION, UNTIL, zero_orders))
