@@ -145,6 +145,12 @@ def test_refund_of_the_first_purchase_is_not_taken_from_repeat_spend(engine):
     assert history["x"] == 1 and float(history["repeat_revenue"]) == 20.0
 
 
+def test_largest_amounts_do_not_hide_which_day_came_first(engine):
+    attach(engine, [("a", 2, "1000000000.00")] * 30 + [("a", 3, "0.01"), ("a", 4, "999999999.99")])
+    history = engine.table(orders.purchase_histories(CALIBRATION, UNTIL, "ignore")).iloc[0]
+    assert history[["x", "t_x", "T"]].tolist() == [2, 2, 38] and history["repeat_revenue"] == 1e9
+
+
 def test_buyers_whose_repeat_spend_nets_to_nothing_are_cells_of_their_own(engine):
     attach(
         engine,

@@ -18,27 +18,36 @@ def purchase_histories(calibration_end: dt.date, observed_until: dt.date, zero_o
     before it belongs to the first); and what came after `calibration_end`, up to `observed_until`:
     ``x_holdout`` purchase days, ``revenue_holdout`` money. Money stays an exact decimal, so that no result
     depends on the order of a sum.
+
+    To sort every customer's days would cost as much as all the rest. So only customers with a refund or a free
+    order are followed day by day; the repeat revenue of all others is all but their first purchase.
     """
-    learnt = f"day <= {_date(calibration_end)}"
+    learnt, until = f"day <= {_date(calibration_end)}", f"ordered_on <= {_date(observed_until)}"
     return f"""
-with {_purchase_days(observed_until, zero_orders)}, counted as (
-  select customer_id, day, net, purchase,
-    sum(purchase) over (partition by customer_id order by day) as purchases_so_far from marked
-), histories as (
+with days as ({_days(until, zero_orders)}
+), counted as (
   select customer_id,
     min(case when purchase = 1 and {learnt} then day end) as first_day,
     max(case when purchase = 1 and {learnt} then day end) as last_day,
+    min(case when purchase = 1 and {learnt} then {_far_apart("day")} + net end) as first_purchase,
     sum(case when {learnt} then purchase else 0 end) - 1 as x,
-    sum(case when purchases_so_far > 1 and {learnt} then net else 0 end) as repeat_revenue,
+    sum(case when {learnt} then net else 0 end) as revenue,
     sum(case when {learnt} then 0 else purchase end) as x_holdout,
     sum(case when {learnt} then 0 else net end) as revenue_holdout
-  from counted group by customer_id
+  from days group by customer_id
+), followed as (
+  select customer_id, day, net, sum(purchase) over (partition by customer_id order by day) as purchases_so_far
+  from ({_days(f"{until} and customer_id in (select customer_id from orders where revenue <= 0)", zero_orders)}) as days
+), refunded as (
+  select customer_id, sum(case when purchases_so_far > 1 and {learnt} then net else 0 end) as repeat_revenue
+  from followed group by customer_id
 )
 select customer_id, cast(x as integer) as x,
   date_diff('day', first_day, last_day) as t_x,
   date_diff('day', first_day, {_date(calibration_end)}) as T,
-  repeat_revenue, cast(x_holdout as integer) as x_holdout, revenue_holdout
-from histories where first_day is not null"""
+  coalesce(refunded.repeat_revenue, revenue - (first_purchase - {_far_apart("first_day")})) as repeat_revenue,
+  cast(x_holdout as integer) as x_holdout, revenue_holdout
+from counted left join refunded using (customer_id) where first_day is not null"""
 
 
 def tracking_days(histories: str, calibration_end: dt.date, observed_until: dt.date, zero_orders: ZeroOrders) -> str:
@@ -47,8 +56,9 @@ def tracking_days(histories: str, calibration_end: dt.date, observed_until: dt.d
     Of the customers in `histories` only. ``day`` counts from `calibration_end`, which is 0.
     """
     return f"""
-with {_purchase_days(observed_until, zero_orders)}, bought as (
-  select customer_id, date_diff('day', {_date(calibration_end)}, day) as day from marked where purchase = 1
+with days as ({_days(f"ordered_on <= {_date(observed_until)}", zero_orders)}
+), bought as (
+  select customer_id, date_diff('day', {_date(calibration_end)}, day) as day from days where purchase = 1
 ), counted as (
   select -T as day, 1 as acquired, 0 as repeated from {histories}
   union all
@@ -121,12 +131,13 @@ def interval_cells(calibration_end: dt.date, zero_orders: ZeroOrders) -> str:
     Only those with three purchase days or more by `calibration_end` have two.
     """
     return f"""
-with {_purchase_days(calibration_end, zero_orders)}, placed as (
+with days as ({_days(f"ordered_on <= {_date(calibration_end)}", zero_orders)}
+), placed as (
   select customer_id, day,
     lag(day, 1) over (partition by customer_id order by day) as day_before,
     lag(day, 2) over (partition by customer_id order by day) as day_before_that,
     row_number() over (partition by customer_id order by day desc) as from_last
-  from marked where purchase = 1
+  from days where purchase = 1
 ), intervals as (
   select date_diff('day', day_before_that, day_before) as d1, date_diff('day', day_before, day) as d2
   from placed where from_last = 1 and day_before_that is not null
@@ -157,18 +168,6 @@ def first_day() -> str:
     return "select min(ordered_on) as day from orders"
 
 
-def _purchase_days(until: dt.date, zero_orders: ZeroOrders) -> str:
-    """The tables every query of purchases begins with: ``marked`` says of each customer's days if they bought."""
-    # A day that nets to zero is a purchase only if no refund made it so.
-    purchase = "net > 0" if zero_orders == "ignore" else "net > 0 or (net = 0 and smallest = 0)"
-    return f"""days as (
-  select customer_id, ordered_on as day, sum(revenue) as net, min(revenue) as smallest
-  from orders where ordered_on <= {_date(until)} group by customer_id, ordered_on
-), marked as (
-  select customer_id, day, net, case when {purchase} then 1 else 0 end as purchase from days
-)"""
-
-
 _SPENDS = "x > 0 and repeat_revenue > 0"
 
 
@@ -181,6 +180,24 @@ select x, t_x, T{columns}, count(*) as customers,
     then cast(sum(repeat_revenue) as double precision) / (x * count(*)) end as mean_spend,
   cast(sum(revenue_holdout) as double precision) / count(*) as revenue_holdout
 from {histories} group by x, t_x, T{columns}, {group} order by x, t_x, T{columns}, {group}"""
+
+
+def _days(where: str, zero_orders: ZeroOrders) -> str:
+    """Return the SQL of customers' days with an order: their money, and 1 for a purchase."""
+    # A day that nets to zero is a purchase only if no refund made it so.
+    free = " or (sum(revenue) = 0 and min(revenue) = 0)" if zero_orders == "count" else ""
+    return f"""
+  select customer_id, ordered_on as day, sum(revenue) as net,
+    case when sum(revenue) > 0{free} then 1 else 0 end as purchase
+  from orders where {where} group by customer_id, ordered_on"""
+
+
+def _far_apart(day: str) -> str:
+    """Return the SQL of a day as a number, days so far apart that a day's money added keeps their order.
+
+    The smallest such sum is the first day with its money: both from one aggregate that every engine has.
+    """
+    return f"cast(date_diff('day', date '1970-01-01', {day}) as decimal(20, 0)) * {10**14}"
 
 
 def _date(day: dt.date) -> str:
