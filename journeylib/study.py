@@ -171,13 +171,16 @@ class Study:
         rows = [(group, int(counts[name]), role) for name, (group, role) in roles.items() if counts[name]]
         return pd.DataFrame(rows, columns=["group", "customers", "role"])
 
-    def purchase_cells(self, calibration_end: dt.date | None = None, unit: str = "week") -> pd.DataFrame:
+    def purchase_cells(
+        self, calibration_end: dt.date | str | None = None, unit: str = "week", segment: str | None = None
+    ) -> pd.DataFrame:
         """Count customers per distinct purchase history: all that a purchase model needs to know.
 
         Returns a DataFrame ``x`` (repeat purchase days), ``t_x`` (age at the last), ``T`` (age at the end of
-        calibration; both in `unit`, exact to the day) and ``customers``.
+        calibration; both in `unit`, exact to the day), ``customers`` and, where one is named as for
+        `holdout_cells`, ``segment``: a covariate, as in ``ParetoNBD(purchase_covariates=("segment",))``.
         """
-        return self._cells(orders.purchase_cells, calibration_end, unit, None)
+        return self._cells(orders.purchase_cells, calibration_end, unit, segment)
 
     def spend_cells(self, calibration_end: dt.date | None = None) -> pd.DataFrame:
         """Count repeat buyers per distinct ``x`` and ``mean_spend`` (money per repeat purchase)."""

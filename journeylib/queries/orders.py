@@ -87,13 +87,16 @@ select h.*, coalesce(cast(s.{column} as varchar), 'not known') as segment from {
 left join {source} s on s.customer_id = h.customer_id{first}"""
 
 
-def purchase_cells(histories: str) -> str:
+def purchase_cells(histories: str, *shown: str) -> str:
     """Customers counted per distinct (x, t_x, T), in days: all that a purchase model needs to know.
+
+    `shown` are columns that part customers too, as ``segment``.
 
     >>> purchase_cells("h")
     'select x, t_x, T, count(*) as customers from h group by x, t_x, T order by x, t_x, T'
     """
-    return f"select x, t_x, T, count(*) as customers from {histories} group by x, t_x, T order by x, t_x, T"
+    columns = ", ".join(["x", "t_x", "T", *shown])
+    return f"select {columns}, count(*) as customers from {histories} group by {columns} order by {columns}"
 
 
 def spend_cells(histories: str) -> str:
