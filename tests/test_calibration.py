@@ -9,6 +9,10 @@ import pytest
 from journeylib import checks
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Estimate
+from journeylib.models.purchases import BGNBD
+from journeylib.models.spend import GammaGamma
+from journeylib.models.value import lifetime_value
+from journeylib.study import open_study
 
 CELLS = pd.DataFrame({"x_holdout": [0, 0, 1, 2, 5, 0], "customers": [30, 20, 10, 8, 4, 28]})
 GUESS = np.array([0.1, 0.3, 0.3, 1.0, 2.0, 0.7])
@@ -114,3 +118,22 @@ def test_cohorts_are_quarters_or_months_where_quarters_are_fewer_than_three():
     end = dt.date(1997, 9, 30)
     assert checks.cohorts([0.0, 13.0, 26.0, 273 / 7], end).tolist() == ["1997 Q3", "1997 Q3", "1997 Q2", "1996 Q4"]
     assert checks.cohorts([0.0, 13.0, 17.0], end).tolist() == ["1997-09", "1997-07", "1997-06"]
+
+
+def test_value_of_groups_adds_up_to_all_of_it():
+    study = open_study("cdnow")
+    cells = study.value_cells()
+    fits = BGNBD().fit(study.purchase_cells()), GammaGamma().fit(study.spend_cells())
+    settings = {"horizon": 52, "annual_discount_rate": 0.15, "margin_share": 0.3, "currency": "USD"}
+    value = lifetime_value(*fits, cells, **settings)
+    groups = checks.value_by_group(value, np.where(cells["x"] > 0, "repeat", "once"), "bought")
+    assert groups["bought"].tolist() == ["once", "repeat"] and groups["customers"].sum() == 2357
+    assert groups["share_pct"].sum() == pytest.approx(100)
+    assert groups["customers"] @ groups["value_per_customer"] == pytest.approx(value.total.value)
+    assert (groups["lower_pct"] < groups["share_pct"]).all() and (groups["share_pct"] < groups["upper_pct"]).all()
+
+
+def test_weeks_outside_the_band_inform_and_veto_nothing():
+    week = {"days": [7, 7, 7, 3], "learnt": [True, False, False, False], "observed": [99, 5, 9, 99]}
+    check = checks.tracking_check(pd.DataFrame({**week, "lower": 1.0, "upper": 6.0}))
+    assert check.passed is None and check.value == "1 of 2"  # weeks learnt from, and short ones, are not counted

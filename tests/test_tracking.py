@@ -11,7 +11,7 @@ from scipy import integrate
 from scipy.special import beta as beta_function
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.purchases import BGNBD
+from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.tracking import WEEK, _luck, track
 from journeylib.study import open_study
 
@@ -68,12 +68,13 @@ def test_end_of_calibration_closes_a_week_and_every_purchase_is_counted_once(fit
     assert curve["observed_total"].tolist() == [5, 5, 5, 5, 12, 23, 23, 24]
 
 
-def test_luck_since_acquisition_is_the_variance_of_the_pmf(fit):
-    grid, n = np.arange(0, 40 * WEEK) / WEEK, np.arange(3000)
+@pytest.mark.parametrize("model", [ParetoNBD(), BGNBD(), MBGNBD()], ids=lambda m: m.subject)
+def test_luck_since_acquisition_is_the_variance_of_the_pmf(model):
+    fitted, grid, n = model.fit(cells()), np.arange(0, 40 * WEEK) / WEEK, np.arange(3000)
     for weeks in (1, 13, 39):
-        p = fit.pmf(n, weeks)
+        p = fitted.pmf(n, weeks)
         variance = p @ n**2 - (p @ n) ** 2
-        assert _luck(fit, grid, np.array([0]), np.array([weeks * WEEK]))[0] == pytest.approx(variance, rel=1e-3)
+        assert _luck(fitted, grid, np.array([0]), np.array([weeks * WEEK]))[0] == pytest.approx(variance, rel=1e-3)
 
 
 def test_luck_of_a_later_week_is_the_double_integral(fit):

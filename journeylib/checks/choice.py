@@ -22,14 +22,15 @@ class Choice:
     """The model that was chosen, by ``name``, with the ``reason`` in words.
 
     ``table`` has a row per model: how it met the holdout (``bias_pct, RMSE, Gini``), how well it describes what it
-    learnt from (``log_likelihood, AIC, BIC``, and ``AIC_behind`` the best), and the ``verdict``: taken, or what
-    speaks against it. ``models`` and ``fits`` are by name; ``predicted`` are purchases per customer of each holdout
-    cell, by the models that are not refused.
+    learnt from (``log_likelihood, AIC, BIC``, and ``AIC_behind`` the best); ``verdicts`` have ``model, verdict``:
+    taken, or what speaks against it. ``models`` and ``fits`` are by name; ``predicted`` are purchases per customer of
+    each holdout cell, by the models that are not refused.
     """
 
     name: str
     reason: str
     table: pd.DataFrame
+    verdicts: pd.DataFrame
     models: Mapping[str, object]
     fits: Mapping[str, object]
     predicted: Mapping[str, np.ndarray]
@@ -56,9 +57,10 @@ def choose_model(
 ) -> Choice:
     """Fit models to `cells`, test them on the `holdout` cells of the `horizon` that follows, and choose one.
 
-    Of the models that are not refused, those stay that miss single customers no more than luck explains (squared
-    errors, in pairs, against the least); of those, the ones that describe the days they learnt from best (AIC, to
-    within `AIC_TIE`); of those, the one that misses the total least. `prefer` names a model in place of this rule.
+    Refused models are out. What customers did next comes first: out is who misses single customers by more than
+    another model, or their total, beyond what luck explains. Of those left, the ones stay that describe the days
+    they learnt from best (AIC, to within `AIC_TIE`); of those, the one that misses the total least. `prefer` names
+    a model in place of this rule.
 
     >>> from journeylib.models.purchases import BGNBD
     >>> from journeylib.study import open_study
@@ -81,9 +83,8 @@ def choose_model(
         name, reason = prefer, f"{prefer} is taken because it was asked for. By the rule: {reason}"
     words = {best: "by the rule it would be taken"} | against | ({name: "taken"} if name in predicted else {})
     table = table.reindex(list(fits)).rename_axis("model").reset_index()
-    return Choice(
-        name, reason, table.assign(verdict=table["model"].map(words)), {f.subject: m for m, f in tried}, fits, predicted
-    )
+    verdicts = table[["model"]].assign(verdict=table["model"].map(words))
+    return Choice(name, reason, table, verdicts, {fit.subject: model for model, fit in tried}, fits, predicted)
 
 
 def _measure(fits: Mapping[str, object], holdout: pd.DataFrame, predicted: Mapping[str, np.ndarray]) -> pd.DataFrame:
@@ -101,27 +102,35 @@ def _choose(
     """Return the name chosen, why in a sentence, and what speaks against each other model."""
     if table.empty:
         return "", "Every model is refused.", {}
-    least = table["RMSE"].idxmin()
-    worse = [n for n in table.index if _excess(holdout, predicted[n], predicted[least]) > 0]
-    against = {n: f"misses single customers by more than {least}" for n in worse}
-    left = table.drop(index=worse)
+    sharpest, nearest = table["RMSE"].idxmin(), table["bias_pct"].abs().idxmin()
+    against = {}
+    for name in table.index:
+        if table["bias_pct"].abs()[name] - abs(table["bias_pct"][nearest]) > _luck_pct(holdout, predicted[nearest]):
+            against[name] = f"misses the total by more than {nearest}, beyond luck"
+        if _excess(holdout, predicted[name], predicted[sharpest]) > 0:
+            against[name] = f"misses single customers by more than {sharpest}, beyond luck"
+    left = table.drop(index=list(against))
     behind = left["AIC"] - left["AIC"].min()
-    against |= {n: f"describes what it learnt from less well (AIC +{d:.1f})" for n, d in behind.items() if d > AIC_TIE}
+    worse = f"describes what it learnt from less well than {behind.idxmin()} (AIC)"
+    against |= dict.fromkeys(behind[behind > AIC_TIE].index, worse)
     level = left[behind <= AIC_TIE]
     name = level["bias_pct"].abs().idxmin()
     against |= {n: "describes and foresees as well, but misses the total by more" for n in level.index.drop(name)}
     if len(table) == 1:
         why = "it is the only model that is not refused"
     elif len(left) == 1:
-        why = "it misses single customers least, by more than luck explains"
+        why = "every other misses what customers did next by more, beyond what luck explains"
     elif len(level) == 1:
-        why = "no other misses single customers clearly less, and it describes what it learnt from best"
+        why = "none foresees clearly better, and it describes what it learnt from best"
     else:
-        why = (
-            "none misses single customers clearly less or describes what it learnt from better,"
-            " and it misses the total least"
-        )
+        why = "none foresees clearly better or describes what it learnt from better, and it misses the total least"
     return name, f"{name} is taken: {why}.", against
+
+
+def _luck_pct(holdout: pd.DataFrame, predicted: np.ndarray) -> float:
+    """Return how far the total might have come out otherwise, with other customers of their kind, in per cent."""
+    y, n = holdout["x_holdout"].to_numpy(float), holdout["customers"].to_numpy(float)
+    return float(100 * REACH * np.sqrt(n @ (y - predicted) ** 2) / (n @ y))
 
 
 def _excess(holdout: pd.DataFrame, predicted: np.ndarray, rival: np.ndarray) -> float:

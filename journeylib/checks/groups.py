@@ -11,7 +11,6 @@ from journeylib.estimates import LEVEL
 from journeylib.models.value import LifetimeValueResults
 
 FEW_QUARTERS = 2  # so many cohorts show no trend: months are taken instead
-SHARE = {"share": "value", "lower": "lower", "upper": "upper"}  # columns, and where an estimate has them
 
 
 def calibration_by_tenth(
@@ -77,14 +76,16 @@ def value_by_group(value: LifetimeValueResults, labels: ArrayLike, by: str = "gr
     """Return what groups of the valued customers are worth, in the order of their labels.
 
     One label per row of ``value.cells``. Returns the labels under the name `by`, ``customers``,
-    ``value_per_customer``, and the group's ``share`` of all value with its interval ``lower, upper``.
+    ``value_per_customer``, and the group's share of all value in per cent with its interval, ``share_pct, lower_pct,
+    upper_pct``.
     """
     labels, n = np.asarray(labels), value.cells["customers"]
-    worth = (n * value.cells["value"]).groupby(labels).sum() / (customers := n.groupby(labels).sum())
+    customers, worth = n.groupby(labels).sum(), (n * value.cells["value"]).groupby(labels).sum()
     shares = [value.share_of(labels == label, str(label)) for label in worth.index]
-    columns = {"customers": customers.to_numpy(), "value_per_customer": worth.to_numpy()}
-    ends = {name: [getattr(share, attribute) for share in shares] for name, attribute in SHARE.items()}
-    return pd.DataFrame({by: worth.index, **columns, **ends})
+    columns = {"customers": customers.to_numpy(), "value_per_customer": (worth / customers).to_numpy()}
+    for end, name in (("value", "share_pct"), ("lower", "lower_pct"), ("upper", "upper_pct")):
+        columns[name] = [100 * getattr(share, end) for share in shares]
+    return pd.DataFrame({by: worth.index, **columns})
 
 
 def _sums(cells: pd.DataFrame, predicted: np.ndarray, outcome: str) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from scipy.special import ndtri
 from journeylib.errors import ContractError
 from journeylib.estimates import LEVEL
 from journeylib.models.cells import counts, numbers
-from journeylib.models.likelihood import LikelihoodResults
+from journeylib.models.purchase_results import PurchaseResults
 
 WEEK = 7  # days
 AT_ONCE = 1e-6  # units of time; a new customer's rate is read from the purchases expected within it
@@ -32,7 +32,7 @@ NODES = 5  # horizons at which totals given the histories are computed; between 
 
 
 def track(
-    fit: LikelihoodResults,
+    fit: PurchaseResults,
     days: pd.DataFrame,
     cells: pd.DataFrame,
     calibration_end: dt.date,
@@ -100,7 +100,7 @@ def _every_day(day: pd.Series, calibration_end: dt.date) -> tuple[pd.DatetimeInd
     return dates, dates.get_loc(last) + 1
 
 
-def _luck(fit: LikelihoodResults, grid: np.ndarray, since: np.ndarray, until: np.ndarray) -> np.ndarray:
+def _luck(fit: PurchaseResults, grid: np.ndarray, since: np.ndarray, until: np.ndarray) -> np.ndarray:
     """Return the variance of a new customer's purchases between two ages, both places on the grid of ages.
 
     Purchases of one customer at ages v < w have the density m h(w): m is the rate of a new customer, h that of
@@ -116,7 +116,7 @@ def _luck(fit: LikelihoodResults, grid: np.ndarray, since: np.ndarray, until: np
 
 
 def _slopes(
-    fit: LikelihoodResults, grid: np.ndarray, age: np.ndarray, n: np.ndarray, cells: pd.DataFrame, ahead: np.ndarray
+    fit: PurchaseResults, grid: np.ndarray, age: np.ndarray, n: np.ndarray, cells: pd.DataFrame, ahead: np.ndarray
 ) -> np.ndarray:
     """Return by how much both running totals rise per standard error, along each axis of the uncertainty.
 
@@ -129,7 +129,7 @@ def _slopes(
     return np.array([new, known])
 
 
-def _sides(fit: LikelihoodResults) -> Iterator[tuple[LikelihoodResults, LikelihoodResults]]:
+def _sides(fit: PurchaseResults) -> Iterator[tuple[PurchaseResults, PurchaseResults]]:
     """Yield the model half a standard error up and down each axis of the uncertainty of its log parameters."""
     top = fit._optimum
     for axis in np.linalg.cholesky(top.covariance).T:
@@ -137,7 +137,7 @@ def _sides(fit: LikelihoodResults) -> Iterator[tuple[LikelihoodResults, Likeliho
         yield replace(fit, _optimum=up), replace(fit, _optimum=down)
 
 
-def _foretold(fit: LikelihoodResults, cells: pd.DataFrame, ahead: np.ndarray) -> np.ndarray:
+def _foretold(fit: PurchaseResults, cells: pd.DataFrame, ahead: np.ndarray) -> np.ndarray:
     """Return the purchases expected within each time `ahead` of all customers, given their histories."""
     if not ahead.any():
         return np.zeros(len(ahead))
