@@ -2,11 +2,13 @@
 
 import pandas as pd
 
+from journeylib.errors import NotAnswerableError
 from journeylib.estimates import Check, Estimate
+from journeylib.parameters import NOTEBOOKS
 from journeylib.study import Study
 
-QUESTIONS = {  # question: tables and columns without which there is no answer
-    "What is each customer worth?": ("orders",),
+# Questions beyond those of the notebooks there are: the tables and columns without which there is no answer.
+FURTHER = {
     "When do customers come back, and who never does?": ("orders",),
     "Do they come back for something else?": ("orders.category",),
     "What does referral really add?": ("orders", "referrals.accepted_at"),
@@ -22,20 +24,42 @@ UNKNOWN_LIMIT = 0.20  # share of touchpoints without a direction above which pus
 CROWDED_START = 2.0  # first month's new customers against the median month's
 
 
-def answerable(study: Study) -> pd.DataFrame:
-    """Say for each question whether this dataset can answer it, and what is missing.
+def answers(study: Study) -> pd.DataFrame:
+    """Return which questions the dataset can answer, those of the notebooks first.
 
-    Returns a DataFrame ``question, answerable, missing``.
+    Columns: ``question``, ``notebook`` (empty where none asks it yet), ``is_answerable``, ``missing`` (tables and
+    columns) and ``reason``, which says how to mend the first of these.
+
+    >>> from journeylib.study import open_study
+    >>> answers(open_study("cdnow"))[["notebook", "is_answerable", "missing"]].head(3).values.tolist()
+    [['lifetime_value', True, ''], ['', True, ''], ['', False, 'orders.category']]
+    """
+    asked = [(model.__doc__.splitlines()[0], name, model.needs) for name, model in NOTEBOOKS.items() if model.needs]
+    lines = []
+    for question, notebook, needs in [*asked, *((question, "", needs) for question, needs in FURTHER.items())]:
+        missing = {need: reason for need in needs if (reason := _why_not(study, need))}
+        lines.append((question, notebook, not missing, ", ".join(missing), next(iter(missing.values()), "")))
+    return pd.DataFrame(lines, columns=["question", "notebook", "is_answerable", "missing", "reason"])
+
+
+def _why_not(study: Study, need: str) -> str:
+    try:
+        study.require(need)
+    except NotAnswerableError as error:
+        return str(error)
+    return ""
+
+
+def answerable(study: Study) -> pd.DataFrame:
+    """Return the answers as a page shows them: ``question, answerable, missing``.
 
     >>> from journeylib.study import open_study
     >>> answerable(open_study("cdnow"))["answerable"].tolist()[:3]
     ['✓ yes', '✓ yes', '✗ no']
     """
-    rows = []
-    for question, needs in QUESTIONS.items():
-        missing = [need for need in needs if not study.intake.has(*need.split("."))]
-        rows.append((question, "✗ no" if missing else "✓ yes", ", ".join(missing) or "–"))
-    return pd.DataFrame(rows, columns=["question", "answerable", "missing"])
+    found = answers(study)
+    shown = found["is_answerable"].map({True: "✓ yes", False: "✗ no"})
+    return found[["question"]].assign(answerable=shown, missing=found["missing"].replace("", "–"))
 
 
 def coverage_findings(study: Study) -> list[Estimate]:
@@ -45,10 +69,9 @@ def coverage_findings(study: Study) -> list[Estimate]:
     >>> [estimate.value for estimate in coverage_findings(open_study("cdnow"))]
     [2, 6919, 0]
     """
-    yes = int(answerable(study)["missing"].eq("–").sum())
-    rows = study.ledger.rows
+    can, rows = answers(study)["is_answerable"], study.ledger.rows
     return [
-        Estimate("Questions that this data can answer", yes, unit=f"of {len(QUESTIONS)}"),
+        Estimate("Questions that this data can answer", int(can.sum()), unit=f"of {len(can)}"),
         Estimate("Rows used, in all tables", int(rows["rows_used"].sum()), unit="rows"),
         Estimate("Rows set aside, each with its reason", int(rows["rows_quarantined"].sum()), unit="rows"),
     ]

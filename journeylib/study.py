@@ -149,6 +149,22 @@ class Study:
         self.require("events")
         return self.engine.table(health.directions())
 
+    def filled(self) -> pd.DataFrame:
+        """Count how far each column of the clean tables is filled: ``table, column, is_mapped, rows, filled``.
+
+        ``is_mapped`` is False for a column that the source does not have; its values, if any, are the dataset's own.
+
+        >>> open_study("cdnow").filled().query("is_mapped").iloc[-1].to_dict()
+        {'table': 'orders', 'column': 'revenue', 'is_mapped': True, 'rows': 6919, 'filled': 6919}
+        """
+        lines = []
+        for table in self.tables:
+            columns = contract_table(table).columns
+            found = self.engine.table(health.filled(table, {c.name: c.kept_as for c in columns})).iloc[0]
+            mapped = ((column.name, self.intake.has(table, column.name)) for column in columns)
+            lines += [(table, name, has, int(found["all_rows"]), int(found[name])) for name, has in mapped]
+        return pd.DataFrame(lines, columns=["table", "column", "is_mapped", "rows", "filled"])
+
     @property
     def middle(self) -> dt.date:
         """The day halfway through the window: where learning ends and testing begins unless told otherwise."""

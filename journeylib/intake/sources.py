@@ -28,7 +28,7 @@ def open_table(dataset: Dataset, source: TableSource, scratch: Path, frame: pd.D
 
 
 def _open_files(source: TableSource, files: tuple[Path, ...], scratch: Path) -> OpenTable:
-    kinds = {_kind(file) for file in files}
+    kinds = {kind_of(file) for file in files}
     if len(kinds) > 1:
         mixed = " and ".join(sorted(kinds))
         raise DataError(f"{source.name}: {mixed} files are mixed", way_out="Narrow source to one kind.")
@@ -49,8 +49,13 @@ def _spooled(source: TableSource, scratch: Path, spool: Callable[[Path], Spooled
     return ParquetTable(source, [copied.file], [copied.part], copied.floats)
 
 
-def _kind(file: Path) -> str:
-    """Return what a file is: Parquet by its name, a database by its first bytes, else text."""
+def kind_of(file: Path) -> str:
+    """Return what a file is: Parquet by its name, a SQLite or DuckDB database by its first bytes, else text.
+
+    >>> from journeylib.parameters import dataset_file
+    >>> kind_of(dataset_file("cdnow"))
+    'text'
+    """
     if file.suffix == ".parquet":
         return "Parquet"
     with file.open("rb") as opened:

@@ -1,6 +1,8 @@
 """What the records cover: rows over time, who started the contact, when customers were first seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from journeylib.engine import identifier
 
 DAYS = {  # the day that places a row of each table in time
     "orders": "ordered_on",
@@ -41,3 +43,13 @@ def directions() -> str:
     return """
 select coalesce(direction, 'unknown') as direction, count(*) as touchpoints, count(distinct customer_id) as customers
 from events group by 1 order by 1"""
+
+
+def filled(table: str, columns: Mapping[str, str]) -> str:
+    """Count the rows of a table, and of each column those with a value; `columns` are names and what they are kept as.
+
+    >>> filled("orders", {"ordered_at": "ordered_on"})
+    'select count(*) as all_rows, count("ordered_on") as "ordered_at" from "orders"'
+    """
+    counts = ", ".join(f"count({identifier(kept_as)}) as {identifier(name)}" for name, kept_as in columns.items())
+    return f"select count(*) as all_rows, {counts} from {identifier(table)}"

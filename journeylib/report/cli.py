@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 
 from journeylib.errors import JourneyError, SpecError, UsageError, printable
-from journeylib.parameters import project_root
-from journeylib.report import plan
+from journeylib.parameters import DATASET_NAME, project_root
+from journeylib.report import plan, rehearse
 from journeylib.report.progress import Progress
 from journeylib.report.publish import Site
 from journeylib.report.runner import GOOD, standing_reports
@@ -21,6 +21,7 @@ from journeylib.report.runner import build as build_reports
 from journeylib.report.spec import read_suites, select
 
 NEVER = "never built"
+SOURCE = click.Path(exists=True, dir_okay=False, path_type=Path)
 INTERRUPTED = 128  # plus the signal's number
 
 
@@ -59,6 +60,8 @@ def main(ctx: click.Context, root: Path | None) -> None:
     Examples:
       journey list                      what reports there are
       journey check                     would they run? (no notebook is started)
+      journey check --data              what becomes of every row of their data?
+      journey new dataset myshop --from orders.csv
       journey build                     build what changed, publish
       journey build cdnow -j 4          one suite, four notebooks at a time
       journey status                    what is published, and is it up to date?
@@ -94,31 +97,82 @@ def list_(root: Path) -> None:
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[SUITE | REPORT]...")
+@click.argument("names", nargs=-1, metavar="[SUITE | REPORT | DATASET]...")
+@click.option("--data", "with_data", is_flag=True, help="Read the datasets too, and say what became of every row.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
-def check(root: Path, names: tuple[str, ...], as_json: bool) -> None:
+def check(root: Path, names: tuple[str, ...], with_data: bool, as_json: bool) -> None:
     """Check specs, parameters, notebooks and source files, without running anything.
 
+    With --data the datasets of these reports, or the datasets that are named, are read as a dry run:
+    rows and money used and set aside, by reason and with the first example of each, which may name a
+    person; how far each column is filled; which notebooks the data can answer.
+
     Leaves with 0 when all reports could start, 2 for a spec or parameter that cannot be meant, 3 for
-    data that are not there.
+    data that are not there, cannot be read, or do not carry a report.
 
     \b
     Examples:
       journey check
       journey check cdnow --json
+      journey check --data myshop       one folder of data/
     """  # noqa: D301 - click reads the \b
-    steps = plan.prepare(root, select(read_suites(root), names))
-    problems = {s.report.ref: s.problem for s in steps if s.problem}
+    suites = read_suites(root)
+    reports, datasets = rehearse.meant(root, suites, names) if with_data else (select(suites, names), [])
+    steps = plan.prepare(root, reports)
+    problems = {s.report.ref: (str(s.problem), s.problem.exit_code) for s in steps if s.problem}
+    found = rehearse.rehearse(root, datasets, reports)
+    problems |= {f["dataset"]: (f["problem"], f["exit_code"]) for f in found if f["exit_code"]}
     if as_json:
         listed = [{"report": s.report.ref, "problem": str(s.problem or "") or None} for s in steps]
-        click.echo(json.dumps({"schema": 1, "reports": listed}, indent=1))
+        click.echo(json.dumps({"schema": 1, "reports": listed} | ({"datasets": found} if with_data else {}), indent=1))
     else:
         for step in steps:
             click.echo(f"{'problem' if step.problem else 'ok':8} {step.report.ref}")
-    for ref, problem in problems.items():
-        click.echo(f"journey: {ref}: {problem}", err=True)
-    sys.exit(max((p.exit_code for p in problems.values()), default=0))
+        for line in (line for result in found for line in rehearse.in_words(result)):
+            click.echo(line)
+    for ref, (problem, _) in problems.items():
+        click.echo(f"journey: {ref}: {problem or 'a report of these cannot be answered'}", err=True)
+    sys.exit(max((code for _, code in problems.values()), default=0))
+
+
+@main.group()
+def new() -> None:
+    """Start something new.
+
+    \b
+    Example:
+      journey new dataset myshop --from orders.csv
+    """  # noqa: D301 - click reads the \b
+
+
+@new.command()
+@click.argument("name")
+@click.option("--from", "files", type=SOURCE, multiple=True, required=True, metavar="FILE", help="Text or Parquet; several may follow.")  # fmt: skip  # noqa: E501
+@click.argument("more", nargs=-1, metavar="[FILE]...", type=SOURCE)
+@click.pass_obj
+def dataset(root: Path, name: str, files: tuple[Path, ...], more: tuple[Path, ...]) -> None:
+    """Propose data/NAME/dataset.toml from the columns and values of some files.
+
+    Nothing is decided: every line that is a guess is marked "unsure", and required columns that were
+    not found stand there as comments. A dataset.toml that is there already is never touched.
+
+    \b
+    Examples:
+      journey new dataset myshop --from orders.csv
+      journey new dataset myshop --from export/orders.csv export/customers.csv
+    """  # noqa: D301 - click reads the \b
+    if not DATASET_NAME.fullmatch(name):
+        raise UsageError(f'"{name}" is no name for a dataset', way_out="a-z, 0-9, _ and -, at most 64, e.g. myshop.")
+    made = rehearse.new_dataset(root, name, (*files, *more))
+    if "problem" in made:
+        click.echo(f"journey: {made['problem']}", err=True)
+        sys.exit(made["exit_code"])
+    click.echo(f"{made['file']} is proposed; nothing was read in yet.")
+    for heading, lines in (("Not found, and required:", made["missing"]), ("Unsure, so look at:", made["unsure"])):
+        if lines:
+            click.echo("\n".join([heading, *(f"  {line}" for line in lines)]))
+    click.echo(f"Then: journey check --data {name}")
 
 
 @main.command()

@@ -1,0 +1,131 @@
+"""Read datasets as a dry run, in a process of their own, and say in words what came of it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from journeylib.errors import JourneyError, UsageError
+from journeylib.parameters import TABLE_NAMES, dataset_file
+from journeylib.report.spec import Report, Suite, select
+
+
+def ask(*words: str | Path) -> dict:
+    """Run a command of ``python -m journeylib`` and return the object that it prints.
+
+    Raises JourneyError when it ended without one.
+    """
+    done = subprocess.run([sys.executable, "-P", "-m", "journeylib", *words], capture_output=True, text=True)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise JourneyError(f"{words[0]} ended with {done.returncode}: {last}") from None
+
+
+def meant(root: Path, suites: list[Suite], names: Sequence[str]) -> tuple[list[Report], list[str]]:
+    """Return the reports and the datasets that some names mean: suites, reports, and folders under data/.
+
+    A name that is both is a report. The datasets are those of the reports as well.
+
+    >>> from journeylib.parameters import project_root
+    >>> meant(project_root(), [], ["cdnow"])
+    ([], ['cdnow'])
+    """
+    known = {name for suite in suites for r in suite.reports for name in (r.suite, r.id, r.ref)}
+    folders = [name for name in names if name not in known and (root / "data" / name / "dataset.toml").is_file()]
+    others = tuple(name for name in names if name not in folders)
+    reports = select(suites, others) if others or not names else []
+    own = [dataset for r in reports if (dataset := getattr(r.settings, "dataset", None))]
+    return reports, list(dict.fromkeys([*own, *folders]))
+
+
+def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> list[dict]:
+    """Read each dataset; ``exit_code`` is 3 also where a chosen report's notebook is not answerable."""
+    found = []
+    for name in datasets:
+        toml = dataset_file(name, root)
+        shown = toml.relative_to(root) if toml.is_relative_to(root) else toml
+        result = {"dataset": name, "file": shown.as_posix()}
+        result |= ask("check", toml)
+        asked = {r.notebook for r in reports if getattr(r.settings, "dataset", None) == name}
+        if any(not n["is_answerable"] and n["notebook"] in asked for n in result.get("notebooks", ())):
+            result["exit_code"] = max(result["exit_code"], 3)
+        found.append(result)
+    return found
+
+
+def in_words(result: dict) -> Iterator[str]:
+    """Yield the lines that a person reads: what came in, what was set aside, what is filled, what it can answer."""
+    yield f"\n{result['dataset']}: {result.get('title', 'cannot be read')} ({result['file']})"
+    if "rows" not in result:
+        return
+    start, end = result["observed"]
+    yield f"  observed from {start or 'the first order'} to {end}"
+    for line in result["rows"]:
+        counts = f"{line['rows_in']:,} rows = {line['rows_used']:,} used + {line['rows_quarantined']:,} set aside"
+        yield f"  {line['table']:<10} {counts}"
+    for line in result["money"]:
+        parts = [f"{_money(line[key])}" for key in ("money_in", "money_used", "money_quarantined")]
+        yield f"  {line['table']:<10} {line['currency']} {parts[0]} = {parts[1]} used + {parts[2]} set aside"
+    yield from _set_aside(result["quarantine"])
+    yield from (f"  note: {note['file']}: {note['note']}" for note in result["notes"])
+    yield from _alike(result["near_collisions"])
+    yield from _filled(result["coverage"])
+    for line in result["notebooks"]:
+        yield f"  {'can' if line['is_answerable'] else 'cannot'} answer {line['notebook']}: {line['question']}"
+        if line["reason"]:
+            yield f"    {line['reason']}"
+
+
+def _set_aside(quarantine: list[dict]) -> Iterator[str]:
+    if not quarantine:
+        yield "  nothing was set aside"
+    for line in quarantine:
+        kind = "fault" if line["is_fault"] else "no fault"
+        what = " ".join(filter(None, (line["table"], line["column"], line["reason"])))
+        yield f"  set aside: {line['rows']:,} {what} ({kind}): {line['explanation']}"
+        yield f'    first: {line["file"]}, line {line["line"]}: "{line["text"]}"'
+
+
+def _alike(found: dict) -> Iterator[str]:
+    if found["groups"]:
+        some = "; ".join(found["examples"])
+        yield f"  {found['ids']:,} customer ids look alike in {found['groups']:,} groups, and were not merged: {some}"
+
+
+def _filled(coverage: list[dict]) -> Iterator[str]:
+    for table in TABLE_NAMES:
+        columns = [line for line in coverage if line["table"] == table]
+        if not columns:
+            yield f"  {table:<10} not there"
+            continue
+        mapped = ", ".join(_share(line) for line in columns if line["is_mapped"])
+        yield f"  {table:<10} filled: {mapped}"
+
+
+def _share(line: dict) -> str:
+    full = line["filled"] == line["rows"]
+    return line["column"] if full else f"{line['column']} ({line['filled'] / line['rows']:.0%})"
+
+
+def _money(text: str) -> str:
+    """Return an exact decimal with marks between groups and no needless zeros beyond two decimals."""
+    whole, _, fraction = f"{Decimal(text):,f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0'):0<2}"
+
+
+def new_dataset(root: Path, name: str, files: Sequence[Path]) -> dict:
+    """Write a proposed ``data/<name>/dataset.toml``, never over another, and return what is unsure in it."""
+    target = root / "data" / name / "dataset.toml"
+    if target.exists():
+        raise UsageError(f"data/{name} has a dataset.toml already", way_out="Take another name, or edit that file.")
+    found = ask("propose", name, target.parent, *(file.resolve() for file in files))
+    if "problem" in found:
+        return found
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("x", encoding="utf-8") as file:
+        file.write(found["text"])
+    return found | {"file": target.relative_to(root).as_posix()}
