@@ -50,8 +50,10 @@ def _print(work) -> None:
     """Print what some work returns, or the problem that ended it."""
     try:
         done = work()
-    except (JourneyError, OSError) as error:
-        done = {"problem": str(error), "exit_code": getattr(error, "exit_code", JourneyError.exit_code)}
+    except JourneyError as error:
+        done = {"problem": str(error), "exit_code": error.exit_code}
+    except OSError as error:
+        done = {"problem": f"{error.strerror or error} ({error.filename}).", "exit_code": JourneyError.exit_code}
     click.echo(json.dumps(done, indent=1, default=str))
     sys.exit(done["exit_code"])
 

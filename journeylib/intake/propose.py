@@ -167,7 +167,7 @@ def _shared_formats(columns: list[list[str]]) -> tuple[str, ...]:
 
 def _head(name: str, drafts: list[Draft]) -> Iterator[str]:
     yield f"# Proposed from {', '.join(_text(d.found.file.name) for d in drafts)}. A line marked unsure is a guess:"
-    yield f"# look at it, then take the mark away. What each key means: data/README.md. Then: journey check --data {name}"
+    yield f"# look at it, then take the mark away. Keys: see data/README.md. Then: journey check --data {name}"
     yield f"title = {_text(name)}  {UNSURE}what reports call it"
     codes = sorted({code for d in drafts if (m := d.matches.get("currency")) for code in d.found.values(m.source)})
     said = "no column says it" if not codes else f"the files name {', '.join(codes[:5])}"

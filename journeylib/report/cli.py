@@ -132,7 +132,7 @@ def check(root: Path, names: tuple[str, ...], with_data: bool, as_json: bool) ->
         for line in (line for result in found for line in rehearse.in_words(result)):
             click.echo(line)
     for ref, (problem, _) in problems.items():
-        click.echo(f"journey: {ref}: {problem or 'a report of these cannot be answered'}", err=True)
+        click.echo(f"journey: {ref}: {problem}", err=True)
     sys.exit(max((code for _, code in problems.values()), default=0))
 
 

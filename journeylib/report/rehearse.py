@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from journeylib.errors import JourneyError, UsageError
+from journeylib.errors import JourneyError, NotAnswerableError, UsageError
 from journeylib.parameters import TABLE_NAMES, dataset_file
 from journeylib.report.spec import Report, Suite, select
 
@@ -43,7 +43,7 @@ def meant(root: Path, suites: list[Suite], names: Sequence[str]) -> tuple[list[R
 
 
 def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> list[dict]:
-    """Read each dataset; ``exit_code`` is 3 also where a chosen report's notebook is not answerable."""
+    """Read each dataset; a notebook of a chosen report that is not answerable is a problem as well."""
     found = []
     for name in datasets:
         toml = dataset_file(name, root)
@@ -51,8 +51,12 @@ def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> 
         result = {"dataset": name, "file": shown.as_posix()}
         result |= ask("check", toml)
         asked = {r.notebook for r in reports if getattr(r.settings, "dataset", None) == name}
-        if any(not n["is_answerable"] and n["notebook"] in asked for n in result.get("notebooks", ())):
-            result["exit_code"] = max(result["exit_code"], 3)
+        for line in result.get("notebooks", ()):
+            if line["notebook"] in asked and not line["is_answerable"] and not result["problem"]:
+                result |= {
+                    "problem": f"{line['notebook']}: {line['reason']}",
+                    "exit_code": NotAnswerableError.exit_code,
+                }
         found.append(result)
     return found
 
