@@ -112,6 +112,12 @@ def test_column_whose_values_do_not_fit_is_not_taken(proposed):
     assert said["orders"]["columns"] == {"customer_id": "customer_id", "ordered_at": "order_date", "revenue": "amount"}
 
 
+def test_first_acquisition_is_not_taken_for_the_channel_of_an_event(proposed):
+    events = "id,user_id,event_timestamp,event_name,traffic_source.medium,session_last_click.medium\n1,a,1714636800120000,view,x,y\n"
+    _, said = proposed(events=events)
+    assert said["events"]["columns"]["channel"] == "session_last_click.medium"
+
+
 def test_times_of_day_ask_for_a_zone_and_words_for_a_translation(proposed):
     events = "id,user_id,timestamp,type\n1,a,2024-01-01T10:00:00Z,page_view\n2,a,2024-01-02T10:00:00Z,NOTE\n"
     found, said = proposed(orders="customer_id,order_date,amount\na,2024-01-01,1\n", events=events)

@@ -124,7 +124,7 @@ def _match(table: str, column: Column, found: Glimpse, taken: dict[str, Match], 
     """Return the likeliest source column: of a name that is known, else of one that contains such a name."""
     known = [column.name, *synonyms.COLUMNS[table].get(column.name, "").split()]
     used = {match.source for match in taken.values()}
-    free = [name for name in found.names if name and name not in used]
+    free = [name for name in found.names if name and name not in used and not name.startswith(synonyms.MISLEADING)]
     if is_whole:
         candidates = sorted((known.index(plain(name)), name) for name in free if plain(name) in known)
     else:

@@ -100,6 +100,8 @@ WORDS = {
         "invited": "pending", "sent": "pending", "accepted": "joined", "converted": "joined", "declined": "rejected",
     },
 }  # fmt: skip
+# Google Analytics tells in these how the user was first acquired, on every later event too: no event's own channel.
+MISLEADING = ("traffic_source",)
 TRUE, FALSE = ("yes", "y", "ja", "oui", "si", "wahr", "vrai"), ("no", "n", "nein", "non", "falsch", "faux")
 
 

@@ -26,7 +26,7 @@ def ask(*words: str | Path) -> dict:
 
 
 def meant(root: Path, suites: list[Suite], names: Sequence[str]) -> tuple[list[Report], list[str]]:
-    """Return the reports and the datasets that some names mean: suites, reports, and folders under data/.
+    """Return the reports and datasets that some names mean: suites, reports, folders under data/, paths to a .toml.
 
     A name that is both is a report. The datasets are those of the reports as well.
 
@@ -35,11 +35,15 @@ def meant(root: Path, suites: list[Suite], names: Sequence[str]) -> tuple[list[R
     ([], ['cdnow'])
     """
     known = {name for suite in suites for r in suite.reports for name in (r.suite, r.id, r.ref)}
-    folders = [name for name in names if name not in known and (root / "data" / name / "dataset.toml").is_file()]
-    others = tuple(name for name in names if name not in folders)
+    named = [name for name in names if name not in known and _is_dataset(root, name)]
+    others = tuple(name for name in names if name not in named)
     reports = select(suites, others) if others or not names else []
     own = [dataset for r in reports if (dataset := getattr(r.settings, "dataset", None))]
-    return reports, list(dict.fromkeys([*own, *folders]))
+    return reports, list(dict.fromkeys([*own, *named]))
+
+
+def _is_dataset(root: Path, name: str) -> bool:
+    return (root / name if name.endswith(".toml") else root / "data" / name / "dataset.toml").is_file()
 
 
 def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> list[dict]:
