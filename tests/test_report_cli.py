@@ -423,7 +423,7 @@ WINDOW = "observed_from = 1997-01-01\n"
 @pytest.mark.parametrize(
     ("parameters", "toml", "message"),
     [
-        ({"calibration_end": "1998-07-01"}, "", "shop/lifetime_value: calibration_end 1998-07-01 lies outside what is observed, start to 1998-06-30"),
+        ({"calibration_end": "1998-07-01"}, "", "journey: shop/lifetime_value: calibration_end 1998-07-01 lies outside what is observed, start to 1998-06-30"),
         ({"calibration_end": "1996-12-31"}, WINDOW, "calibration_end 1996-12-31 lies outside what is observed, 1997-01-01 to 1998-06-30"),
         ({"observed_until": "1998-07-01"}, "", "observed_until 1998-07-01 lies outside what is observed"),
         ({"observed_until": "1997-06-30"}, "", "calibration_end 1997-09-30 lies outside what is observed, start to 1997-06-30"),
@@ -431,17 +431,29 @@ WINDOW = "observed_from = 1997-01-01\n"
         ({}, "[order]\nsource = 'o'\n", 'no table is called "order". Did you mean "orders"?'),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("command", ["check", "build"])
-def test_report_that_its_dataset_cannot_carry_leaves_with_2(project, command, parameters, toml, message):
+def test_report_that_its_dataset_cannot_carry_is_not_started(project, quick, parameters, toml, message):
     given = ", ".join(f"{name} = {day}" for name, day in parameters.items())
     set_spec(project, f"parameters = {{{given}}}")
     (project / "data/shop/dataset.toml").write_text(
         toml + small_project.DATASET if not toml.startswith("[") else small_project.DATASET + toml
     )
-    result = journey(project, command)
+    result = journey(project, "check")
+    assert (result.exit_code, message in result.stderr) == (2, True)
+    assert journey(project, "build").exit_code == 2
+    assert quick.started == []
+
+
+def test_examples_cannot_steer_the_terminal(project):
+    (project / "data/shop/orders.csv").write_text(small_project.ORDERS + "x,\x1b[2J,2.50\n")
+    assert 'line 3: "\\x1b[2J"' in journey(project, "check", "--data").stdout
+
+
+def test_dataset_that_is_not_there_does_not_keep_the_others_from_a_dry_run(project):
+    set_spec(project, REPORT + 'id = "other"\nparameters = {dataset = "shopp"}')
+    result = journey(project, "check", "--data")
     assert result.exit_code == 2
-    assert message in result.stderr
-    assert started_nothing(project)
+    assert "shop: Shop (data/shop/dataset.toml)" in result.stdout
+    assert "shopp: cannot be read" in result.stdout
 
 
 @pytest.mark.parametrize("missing", ["title", "currency", "observed_until"])
@@ -506,7 +518,7 @@ def test_dry_run_that_ends_without_an_answer_is_told_in_one_line(project, monkey
     ended = subprocess.CompletedProcess([], -9, "", "Traceback\nKilled\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
     result = journey(project, "check", "--data")
-    assert (result.exit_code, result.stderr) == (1, "journey: check ended with -9: Killed.\n")
+    assert (result.exit_code, result.stderr) == (1, "journey: shop: check ended with -9: Killed.\n")
 
 
 def test_new_dataset_is_proposed_checked_and_never_overwritten(project, tmp_path):

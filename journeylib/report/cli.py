@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from journeylib.errors import JourneyError, SpecError, UsageError, printable
-from journeylib.parameters import DATASET_NAME, project_root
+from journeylib.parameters import project_root
 from journeylib.report import plan, rehearse
+from journeylib.report.new import new
 from journeylib.report.progress import Progress
 from journeylib.report.publish import Site
 from journeylib.report.runner import GOOD, standing_reports
@@ -21,7 +22,6 @@ from journeylib.report.runner import build as build_reports
 from journeylib.report.spec import read_suites, select
 
 NEVER = "never built"
-SOURCE = click.Path(exists=True, dir_okay=False, path_type=Path)
 INTERRUPTED = 128  # plus the signal's number
 
 
@@ -67,6 +67,9 @@ def main(ctx: click.Context, root: Path | None) -> None:
       journey status                    what is published, and is it up to date?
     """  # noqa: D301 - click reads the \b
     ctx.obj = _root(root) if ctx.invoked_subcommand else None
+
+
+main.add_command(new)
 
 
 def _root(given: Path | None) -> Path:
@@ -130,49 +133,10 @@ def check(root: Path, names: tuple[str, ...], with_data: bool, as_json: bool) ->
         for step in steps:
             click.echo(f"{'problem' if step.problem else 'ok':8} {step.report.ref}")
         for line in (line for result in found for line in rehearse.in_words(result)):
-            click.echo(line)
+            click.echo(printable(line))
     for ref, (problem, _) in problems.items():
         click.echo(f"journey: {ref}: {problem}", err=True)
     sys.exit(max((code for _, code in problems.values()), default=0))
-
-
-@main.group()
-def new() -> None:
-    """Start something new.
-
-    \b
-    Example:
-      journey new dataset myshop --from orders.csv
-    """  # noqa: D301 - click reads the \b
-
-
-@new.command()
-@click.argument("name")
-@click.option("--from", "files", type=SOURCE, multiple=True, required=True, metavar="FILE", help="Text or Parquet; several may follow.")  # fmt: skip  # noqa: E501
-@click.argument("more", nargs=-1, metavar="[FILE]...", type=SOURCE)
-@click.pass_obj
-def dataset(root: Path, name: str, files: tuple[Path, ...], more: tuple[Path, ...]) -> None:
-    """Propose data/NAME/dataset.toml from the columns and values of some files.
-
-    Nothing is decided: every line that is a guess is marked "unsure", and required columns that were
-    not found stand there as comments. A dataset.toml that is there already is never touched.
-
-    \b
-    Examples:
-      journey new dataset myshop --from orders.csv
-      journey new dataset myshop --from export/orders.csv export/customers.csv
-    """  # noqa: D301 - click reads the \b
-    if not DATASET_NAME.fullmatch(name):
-        raise UsageError(f'"{name}" is no name for a dataset', way_out="a-z, 0-9, _ and -, at most 64, e.g. myshop.")
-    made = rehearse.new_dataset(root, name, (*files, *more))
-    if "problem" in made:
-        click.echo(f"journey: {made['problem']}", err=True)
-        sys.exit(made["exit_code"])
-    click.echo(f"{made['file']} is proposed; nothing was read in yet.")
-    for heading, lines in (("Not found, and required:", made["missing"]), ("Unsure, so look at:", made["unsure"])):
-        if lines:
-            click.echo("\n".join([heading, *(f"  {line}" for line in lines)]))
-    click.echo(f"Then: journey check --data {name}")
 
 
 @main.command()

@@ -54,10 +54,10 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
     code = manifest.source_sha256()
     steps, keys = [], {}
     for report in reports:
-        check_dataset(root, report)
         content = notebook_file(root, report.notebook).read_bytes()
         problem, inputs, unseen = None, [], []
         try:
+            check_dataset(root, report)
             inputs = [digest(path) for path in input_files(root, report)]
             unseen = _unseen(root, report)
         except OSError as error:

@@ -1,6 +1,7 @@
 """Read datasets as a dry run, in a process of their own, and say in words what came of it."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -50,10 +51,7 @@ def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> 
     """Read each dataset; a notebook of a chosen report that is not answerable is a problem as well."""
     found = []
     for name in datasets:
-        toml = dataset_file(name, root)
-        shown = toml.relative_to(root) if toml.is_relative_to(root) else toml
-        result = {"dataset": name, "file": shown.as_posix()}
-        result |= ask("check", toml)
+        result = _asked(root, name)
         asked = {r.notebook for r in reports if getattr(r.settings, "dataset", None) == name}
         for line in result.get("notebooks", ()):
             if line["notebook"] in asked and not line["is_answerable"] and not result["problem"]:
@@ -65,9 +63,19 @@ def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> 
     return found
 
 
+def _asked(root: Path, name: str) -> dict:
+    try:
+        toml = dataset_file(name, root)
+        return {"dataset": name, "file": os.path.relpath(toml, root)} | ask("check", toml)
+    except JourneyError as error:
+        return {"dataset": name, "problem": str(error), "exit_code": error.exit_code}
+
+
 def in_words(result: dict) -> Iterator[str]:
     """Yield the lines that a person reads: what came in, what was set aside, what is filled, what it can answer."""
-    yield f"\n{result['dataset']}: {result.get('title', 'cannot be read')} ({result['file']})"
+    where = f" ({result['file']})" if "file" in result else ""
+    yield ""
+    yield f"{result['dataset']}: {result.get('title', 'cannot be read')}{where}"
     if "rows" not in result:
         return
     start, end = result["observed"]

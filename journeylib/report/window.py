@@ -25,8 +25,8 @@ def check_dataset(root: Path, report: Report) -> None:
     _check_names(path, given)
     start, end = (_day(path, given, name) for name in ("observed_from", "observed_until"))
     asked = getattr(report.settings, "observed_until", None)
-    _check_day(report, "observed_until", asked, start, end, path)
-    _check_day(report, "calibration_end", getattr(report.settings, "calibration_end", None), start, asked or end, path)
+    _check_day("observed_until", asked, start, end, path)
+    _check_day("calibration_end", getattr(report.settings, "calibration_end", None), start, asked or end, path)
 
 
 def _check_names(path: Path, given: dict) -> None:
@@ -45,9 +45,9 @@ def _day(path: Path, given: dict, name: str) -> dt.date | None:
     return day
 
 
-def _check_day(report: Report, name: str, day: dt.date | None, start: dt.date | None, end: dt.date, path: Path) -> None:
+def _check_day(name: str, day: dt.date | None, start: dt.date | None, end: dt.date, path: Path) -> None:
     if day is not None and not (start or day) <= day <= end:
         raise ParameterError(
-            f"{report.ref}: {name} {day} lies outside what is observed, {start or 'start'} to {end}",
+            f"{name} {day} lies outside what is observed, {start or 'start'} to {end}",
             way_out=f"Choose a day within it, or mend {path}.",
         )
