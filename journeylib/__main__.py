@@ -41,7 +41,7 @@ def propose_(name: str, folder: Path, files: tuple[Path, ...]) -> None:
 
     def proposed() -> dict:
         found = propose(name, folder, files)
-        return {"text": found.text, "unsure": list(found.unsure), "missing": list(found.missing), "exit_code": 0}
+        return {"text": found.text, "unsure": found.unsure, "missing": found.missing, "exit_code": 0}
 
     _print(proposed)
 
@@ -69,7 +69,7 @@ def _dry_run(toml: Path) -> dict:
             "quarantine": study.quarantine,
             "notes": study.ledger.notes,
             "coverage": study.filled(),
-            "notebooks": answers(study),
+            "answers": answers(study),
         }
         alike = study.near_collisions(examples=3)
         return {

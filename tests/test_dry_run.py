@@ -71,7 +71,9 @@ def test_dry_run_goes_on_where_a_study_would_stop_and_says_why(tmp_path):
     code, found = ask("check", write_dataset(tmp_path, orders=ORDERS))
     assert (code, found["exit_code"]) == (3, 3)
     assert found["problem"].startswith("orders: 1 of 3 rows (33.3%) are faulty, the limit is 5.0%")
-    assert found["rows"] == [{"table": "orders", "rows_in": 3, "rows_used": 2, "rows_quarantined": 1}]
+    assert found["rows"] == [
+        {"table": "orders", "rows_in": 3, "rows_used": 2, "rows_quarantined": 1, "rows_without_amount": 1}
+    ]
     (line,) = found["quarantine"]
     assert (line["reason"], line["file"], line["line"], line["text"]) == ("missing_amount", "orders.csv", 3, "")
     assert found["money"][0]["money_in"] == "3.0000"

@@ -46,8 +46,8 @@ def test_german_export_is_read_as_proposed(proposed, tmp_path):
                     "revenue": "Umsatz", "currency": "Währung"},
     }  # fmt: skip
     assert str(said["observed_until"]) == "2023-12-28"
-    assert [line.split(" =")[0] for line in found.unsure] == ["title", "observed_until", "encoding"]
-    assert found.missing == ()
+    assert [line.split(" =")[0] for line in found.unsure.values()] == ["title", "observed_until", "encoding"]
+    assert found.missing == {}
     with open_engine(threads=1) as engine:
         rows = read_dataset(tmp_path / "dataset.toml", engine).ledger.rows
     assert rows[["rows_in", "rows_used"]].to_numpy().tolist() == [[60, 60]]
@@ -71,14 +71,35 @@ def test_proposal_for_any_export_is_toml_and_loads_when_nothing_is_missing(sampl
     (tmp_path / "dataset.toml").write_text(found.text)
     if not found.missing:
         assert load_dataset(tmp_path / "dataset.toml").sources[0].source == sample.as_posix()
-    assert all(line in found.text for line in found.unsure)
+    assert all(line in found.text for line in found.unsure.values())
     assert len(said) >= 4
+
+
+def test_columns_of_a_known_name_whose_values_do_not_fit_are_named(proposed):
+    found, said = proposed(sales="customer,order date,Amount\n1,45292,$12.50\n2,45293,$1\n")
+    assert said["orders"]["columns"] == {"customer_id": "customer"}
+    assert [line.rpartition("; ")[2] for line in found.missing.values()] == [
+        '"order date" holds "45292", which cannot be read as such',
+        '"Amount" holds "$12.50", which cannot be read as such',
+    ]
+
+
+def test_kind_of_question_is_guessed_by_names(proposed):
+    found, said = proposed(nps_2024="response_id,customer_id,asked_at,score\nr1,a,2024-01-01,9\n")
+    assert said["feedback"]["constants"] == {"instrument": "nps"}
+    assert any(line.startswith("instrument = ") for line in found.unsure.values())
+
+
+def test_few_bad_currencies_do_not_hide_the_column(proposed):
+    rows = "".join(f"a,2024-01-{i:02d},1,{'EURO' if i == 3 else 'EUR'}\n" for i in range(1, 20))
+    _, said = proposed(orders="customer_id,date,revenue,currency\n" + rows)
+    assert (said["currency"], said["orders"]["columns"]["currency"]) == ("EUR", "currency")
 
 
 def test_required_columns_that_are_not_found_stand_there_as_comments(proposed):
     found, said = proposed(orders="x,revenue\n1,2.50\n")
     assert said["orders"]["columns"] == {"revenue": "revenue"}
-    assert [line.split(" =")[0] for line in found.missing] == ["customer_id", "ordered_at"]
+    assert [line.split(" =")[0] for line in found.missing.values()] == ["# customer_id", "# ordered_at"]
     assert '# customer_id = ""  # required: who; text, so 007 is not 7 and NA is an id' in found.text
     assert '# not used: "x"' in found.text
 
@@ -87,24 +108,24 @@ def test_day_or_month_first_is_a_guess_unless_a_value_tells(proposed):
     head = "customer_id,order_date,amount\n"
     found, said = proposed(orders=head + "a,03/04/2024,1\n")
     assert said["orders"]["date_format"] == "%d/%m/%Y"
-    assert 'date_format = "%d/%m/%Y"  # unsure: or is it "%m/%d/%Y"?' in found.unsure
+    assert 'date_format = "%d/%m/%Y"  # unsure: or is it "%m/%d/%Y"?' in found.unsure.values()
     found, said = proposed(orders=head + "a,03/04/2024,1\nb,03/14/2024,1\n")
     assert said["orders"]["date_format"] == "%m/%d/%Y"
-    assert not [line for line in found.unsure if "date_format" in line]
+    assert not [line for line in found.unsure.values() if "date_format" in line]
 
 
 def test_comma_that_may_be_either_mark_is_a_guess(proposed):
     found, said = proposed(orders="customer_id;order_date;amount\na;2024-01-01;1,234\n")
     assert said["orders"]["decimal"] == ","
-    assert 'decimal = ","  # unsure: or is it a mark between thousands?' in found.unsure
+    assert 'decimal = ","  # unsure: or is it a mark between thousands?' in found.unsure.values()
 
 
 def test_name_that_only_resembles_and_a_second_candidate_are_guesses(proposed):
     found, said = proposed(orders="shop_customer_id_hash,order_date,total,amount\na,2024-01-01,1,2\n")
     columns = said["orders"]["columns"]
     assert columns == {"customer_id": "shop_customer_id_hash", "ordered_at": "order_date", "revenue": "total"}
-    assert 'revenue = "total"  # unsure: or is it "amount"?' in found.unsure
-    assert any("its name only resembles customer_id" in line for line in found.unsure)
+    assert 'revenue = "total"  # unsure: or is it "amount"?' in found.unsure.values()
+    assert any("its name only resembles customer_id" in line for line in found.unsure.values())
 
 
 def test_column_whose_values_do_not_fit_is_not_taken(proposed):
@@ -126,12 +147,12 @@ def test_times_of_day_ask_for_a_zone_and_words_for_a_translation(proposed):
         "event_id": "id", "customer_id": "user_id", "occurred_at": "timestamp", "kind": "type",
     }  # fmt: skip
     assert said["events"]["values"] == {"kind": {"page_view": "visit"}}
-    assert '# "NOTE" = ""  # unsure: which is it?' in found.unsure
+    assert '# "NOTE" = ""  # unsure: which is it?' in found.unsure.values()
 
 
 def test_without_orders_the_table_is_asked_for(proposed):
     found, _ = proposed(customers="customer_id,signup_date\na,2024-01-01\n")
-    assert found.missing[0].startswith("[orders]  # required")
+    assert [*found.missing.values()][0].startswith("# [orders]  # required")
 
 
 def test_two_files_of_one_table_are_refused(proposed):

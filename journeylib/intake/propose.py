@@ -16,16 +16,18 @@ from journeylib.intake.glimpse import Glimpse, glimpse
 from journeylib.intake.synonyms import plain
 
 MOST_WORDS = 20
+CURRENCY = re.compile("[A-Z]{3}")
 UNSURE = "# unsure: "
+REQUIRED = "# required: "
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """The text of a dataset.toml, its lines that are guesses, and the required columns that were not found."""
+    """The text of a dataset.toml; by their number its lines that are guesses, and required columns not found."""
 
     text: str
-    unsure: tuple[str, ...]
-    missing: tuple[str, ...]
+    unsure: dict[int, str]
+    missing: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def propose(name: str, folder: Path, files: Sequence[Path]) -> Proposal:
     >>> orders = dataset_file("cdnow").with_name("orders.csv")
     >>> found = propose("cdnow", orders.parent, [orders])
     >>> [line for line in found.text.splitlines() if line.startswith("ordered_at")], found.missing
-    (['ordered_at = "ordered_on"'], ())
+    (['ordered_at = "ordered_on"'], {})
     """
     drafts: dict[str, Draft] = {}
     for file in files:
@@ -87,10 +89,12 @@ def propose(name: str, folder: Path, files: Sequence[Path]) -> Proposal:
     for draft in tables:
         lines += ["", *_table(draft, folder)]
     if "orders" not in drafts:
-        lines += ["", "# [orders]  # required: " + TABLES["orders"].help, '# source = ""']
-    unsure = tuple(line for line in lines if UNSURE in line)
-    missing = tuple(line.removeprefix("# ") for line in lines if re.match(r"# .*# required: ", line))
-    return Proposal("\n".join(lines) + "\n", unsure, missing)
+        lines += ["", f"# [orders]  {REQUIRED}{TABLES['orders'].help}", '# source = ""']
+    text = "\n".join(lines) + "\n"
+    numbered = dict(enumerate(text.splitlines(), start=1))
+    unsure = {number: line for number, line in numbered.items() if UNSURE in line}
+    missing = {number: line for number, line in numbered.items() if REQUIRED in line}
+    return Proposal(text, unsure, missing)
 
 
 def _draft(found: Glimpse) -> Draft:
@@ -98,8 +102,8 @@ def _draft(found: Glimpse) -> Draft:
     scores = {}
     for table in TABLES:
         matches = _matches(table, found)
-        required = [c.name for c in contract_table(table).columns if c.required]
-        share = sum(name in matches for name in required) / len(required)
+        required = [c for c in contract_table(table).columns if c.required]
+        share = sum(c.name in matches or bool(_namesakes(table, c, found)) for c in required) / len(required)
         hinted = any(word in plain(found.file.stem) for word in synonyms.TABLES[table].split())
         scores[table] = (2 * hinted + 3 * share + len(matches) / 100, hinted, matches)
     table = max(scores, key=lambda name: scores[name][0])
@@ -122,13 +126,15 @@ def _matches(table: str, found: Glimpse) -> dict[str, Match]:
 
 def _match(table: str, column: Column, found: Glimpse, taken: dict[str, Match], is_whole: bool) -> Match | None:
     """Return the likeliest source column: of a name that is known, else of one that contains such a name."""
-    known = [column.name, *synonyms.COLUMNS[table].get(column.name, "").split()]
+    known = _known(table, column)
     used = {match.source for match in taken.values()}
     free = [name for name in found.names if name and name not in used and not name.startswith(synonyms.MISLEADING)]
     if is_whole:
         candidates = sorted((known.index(plain(name)), name) for name in free if plain(name) in known)
     else:
-        whole = [word for word in known if word not in ("id", "date", "type", "note", "value", "person", "sent")]
+        whole = [
+            word for word in known if word not in ("id", "date", "order", "type", "note", "value", "person", "sent")
+        ]
         candidates = [(0, n) for n in free if any(f"_{word}_" in f"_{plain(n)}_" for word in whole)]
     fits = [name for _, name in candidates if _fits(column, found.values(name)[:1000])]
     if not fits:
@@ -137,6 +143,15 @@ def _match(table: str, column: Column, found: Glimpse, taken: dict[str, Match], 
     if not is_whole:
         return Match(fits[0], f"its name only resembles {column.name}" + (f"; or is it {others}?" if others else ""))
     return Match(fits[0], f"or is it {others}?" if others else "")
+
+
+def _known(table: str, column: Column) -> list[str]:
+    return [column.name, *synonyms.COLUMNS[table].get(column.name, "").split()]
+
+
+def _namesakes(table: str, column: Column, found: Glimpse) -> list[str]:
+    """Return the source columns of a known name that hold anything, whether it fits or not."""
+    return [name for name in found.names if plain(name) in _known(table, column) and found.values(name)]
 
 
 def _fits(column: Column, values: list[str]) -> bool:
@@ -148,7 +163,7 @@ def _fits(column: Column, values: list[str]) -> bool:
     if column.type in ("money", "number", "integer"):
         return sum(bool(number_forms([v], 15)) for v in values) >= 0.8 * len(values)
     if column.type == "currency":
-        return all(re.fullmatch("[A-Z]{3}", v) for v in values)
+        return sum(bool(CURRENCY.fullmatch(v)) for v in values) >= 0.8 * len(values)
     if column.type in ("enum", "boolean"):
         return len(set(values)) <= MOST_WORDS
     return True
@@ -169,7 +184,8 @@ def _head(name: str, drafts: list[Draft]) -> Iterator[str]:
     yield f"# Proposed from {', '.join(_text(d.found.file.name) for d in drafts)}. A line marked unsure is a guess:"
     yield f"# look at it, then take the mark away. Keys: see data/README.md. Then: journey check --data {name}"
     yield f"title = {_text(name)}  {UNSURE}what reports call it"
-    codes = sorted({code for d in drafts if (m := d.matches.get("currency")) for code in d.found.values(m.source)})
+    seen = {code for d in drafts if (m := d.matches.get("currency")) for code in d.found.values(m.source)}
+    codes = sorted(filter(CURRENCY.fullmatch, seen))
     said = "no column says it" if not codes else f"the files name {', '.join(codes[:5])}"
     yield f"currency = {_text(codes[0] if codes else 'EUR')}" + ("" if len(codes) == 1 else f"  {UNSURE}{said}")
     days = [day for draft in drafts for day in draft.days()]
@@ -193,14 +209,34 @@ def _table(draft: Draft, folder: Path) -> Iterator[str]:
         match = draft.matches.get(column.name)
         if match:
             yield f"{column.name} = {_text(match.source)}" + (f"  {UNSURE}{match.doubt}" if match.doubt else "")
-        elif column.required:
-            yield f'# {column.name} = ""  # required: {column.help}'
+        elif column.required and not _named(draft, column):
+            yield f'# {column.name} = ""  {REQUIRED}{column.help}{_misfit(draft, column)}'
     used = {match.source for match in draft.matches.values()}
     if left := [name for name in found.names if name and name not in used]:
         yield f"# not used: {', '.join(map(_text, left))}"
     for column in contract.columns:
         if column.name in draft.matches:
             yield from _words(draft, column)
+    if said := {c.name: word for c in contract.columns if (word := _named(draft, c))}:
+        yield f"\n[{draft.table}.constants]  # contract name = the value of all rows"
+        yield from (
+            f"{name} = {_text(word)}  {UNSURE}a guess by the names of file and columns" for name, word in said.items()
+        )
+
+
+def _named(draft: Draft, column: Column) -> str:
+    """Return the value of a required column that the names of file and columns tell, such as nps; "" for none."""
+    if not column.required or column.name in draft.matches:
+        return ""
+    said = "_".join(map(plain, (draft.found.file.stem, *draft.found.names))).split("_")
+    return next((word for word in column.allowed if word in said), "")
+
+
+def _misfit(draft: Draft, column: Column) -> str:
+    """Say which source column has a fitting name, and values that do not fit."""
+    for name in _namesakes(draft.table, column, draft.found):
+        return f"; {_text(name)} holds {_text(draft.found.values(name)[0])}, which cannot be read as such"
+    return ""
 
 
 def _forms(draft: Draft) -> Iterator[str]:

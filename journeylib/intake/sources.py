@@ -52,6 +52,8 @@ def _spooled(source: TableSource, scratch: Path, spool: Callable[[Path], Spooled
 def kind_of(file: Path) -> str:
     """Return what a file is: Parquet by its name, a SQLite or DuckDB database by its first bytes, else text.
 
+    Raises DataError for an Excel workbook or another zip archive.
+
     >>> from journeylib.parameters import dataset_file
     >>> kind_of(dataset_file("cdnow"))
     'text'
@@ -60,6 +62,8 @@ def kind_of(file: Path) -> str:
         return "Parquet"
     with file.open("rb") as opened:
         start = opened.read(16)
+    if start.startswith(b"PK\x03\x04"):
+        raise DataError(f"{file.name} is an Excel workbook or a zip archive", way_out="Save each table in it as CSV.")
     if start == b"SQLite format 3\0":
         return "SQLite"
     return "DuckDB" if start[8:12] == b"DUCK" else "text"

@@ -1,9 +1,7 @@
 """The ``journey`` command."""
 
-import contextlib
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from journeylib.errors import JourneyError, SpecError, UsageError, printable
+from journeylib.errors import SpecError, UsageError, printable
 from journeylib.parameters import project_root
 from journeylib.report import plan, rehearse
 from journeylib.report.new import new
@@ -20,28 +18,9 @@ from journeylib.report.publish import Site
 from journeylib.report.runner import GOOD, standing_reports
 from journeylib.report.runner import build as build_reports
 from journeylib.report.spec import read_suites, select
+from journeylib.report.terminal import Friendly, open_missing_streams, terminated
 
 NEVER = "never built"
-INTERRUPTED = 128  # plus the signal's number
-
-
-class Friendly(click.Group):
-    """A command group that says what went wrong in one line and leaves with the error's own exit code."""
-
-    def invoke(self, ctx: click.Context):
-        """Run a command without ever showing a traceback for a user's mistake."""
-        try:
-            return super().invoke(ctx)
-        except JourneyError as error:
-            message, code = str(error), error.exit_code
-        except KeyboardInterrupt:
-            message, code = "interrupted; nothing was published", INTERRUPTED + signal.SIGINT
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            message, code = printable(f"{error.strerror or error} ({error.filename})."), JourneyError.exit_code
-        click.echo(f"journey: {message}", err=True)
-        ctx.exit(code)
 
 
 @click.group(cls=Friendly, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -120,7 +99,7 @@ def check(root: Path, names: tuple[str, ...], with_data: bool, as_json: bool) ->
       journey check cdnow --json
       journey check --data myshop       one folder of data/
     """  # noqa: D301 - click reads the \b
-    suites = read_suites(root)
+    suites = read_suites(root, required=not (with_data and names))  # a dataset can be looked at before any report
     reports, datasets = rehearse.meant(root, suites, names) if with_data else (select(suites, names), [])
     steps = plan.prepare(root, reports)
     problems = {s.report.ref: (str(s.problem), s.problem.exit_code) for s in steps if s.problem}
@@ -172,7 +151,7 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
       journey build cdnow --wait 600 --log-format json
       journey build lifetime_value -p horizon_weeks=26
     """  # noqa: D301 - click reads the \b
-    _open_missing_streams()
+    open_missing_streams()
     if math.isnan(wait):
         raise UsageError("--wait takes a number of seconds, not nan")
     suites, reports = read_suites(root), plan.chosen(root, names, _pairs(pairs))
@@ -180,9 +159,9 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
         for ref, state in _states(root, reports, force).items():
             click.echo(f"would run  {ref} ({'; '.join(state['why'])})" if state["why"] else f"unchanged  {ref}")
         return
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-        signal.signal(signal.SIGHUP, _terminated)
+        signal.signal(signal.SIGHUP, terminated)
     progress = Progress(log_format)
     built = build_reports(root, suites, reports, progress, jobs=jobs, force=force, fail_fast=fail_fast, wait=wait)
     for report in built.reports:
@@ -247,7 +226,7 @@ def simulate(preset: str, customers: int | None, seed: int, out: str, form: str,
       journey simulate --preset push_heavy --customers 100000 --seed 7 --out data/pushy --format parquet
     """  # noqa: D301 - click reads the \b
     request = {"preset": preset, "customers": customers, "seed": seed, "out": out, "format": form, "force": force}
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     # A process of its own: this command stays light, and the runner knows nothing of the simulator.
     with subprocess.Popen([sys.executable, "-P", "-m", "journeylib.simulate", json.dumps(request)]) as process:
         try:
@@ -290,19 +269,3 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
     if wrong := [t for t in texts if "=" not in t]:
         raise UsageError("-p takes NAME=VALUE", first=wrong[0], way_out="For example: -p horizon_weeks=26.")
     return dict(t.split("=", 1) for t in texts)
-
-
-def _open_missing_streams() -> None:
-    """Open what the caller closed (``>&-``), or the next file, such as the lock, would be taken for the output."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
-
-
-def _terminated(number: int, _: object) -> None:
-    """Leave through every clean-up: workers stopped, staging removed, nothing published."""
-    with contextlib.suppress(OSError):  # the terminal may be gone
-        click.echo("journey: terminated; nothing was published", err=True)
-    sys.exit(INTERRUPTED + number)

@@ -47,5 +47,5 @@ def dataset(root: Path, name: str, files: tuple[Path, ...], more: tuple[Path, ..
     click.echo(f"{made['file']} is proposed; nothing was read in yet.")
     for heading, lines in (("Not found, and required:", made["missing"]), ("Unsure, so look at:", made["unsure"])):
         if lines:
-            click.echo("\n".join([heading, *(f"  {line}" for line in lines)]))
+            click.echo("\n".join([heading, *(f"  line {number}: {line}" for number, line in lines.items())]))
     click.echo(f"Then: journey check --data {name}")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from journeylib.errors import JourneyError, NotAnswerableError, UsageError
+from journeylib.errors import JourneyError, NotAnswerableError, UsageError, did_you_mean
 from journeylib.parameters import TABLE_NAMES, dataset_file
 from journeylib.report.spec import Report, Suite, select
 
@@ -36,8 +36,13 @@ def meant(root: Path, suites: list[Suite], names: Sequence[str]) -> tuple[list[R
     ([], ['cdnow'])
     """
     known = {name for suite in suites for r in suite.reports for name in (r.suite, r.id, r.ref)}
-    named = [name for name in names if name not in known and _is_dataset(root, name)]
-    others = tuple(name for name in names if name not in named)
+    named = [name for name in names if name not in known]
+    if strange := [name for name in named if not _is_dataset(root, name)]:
+        known |= {toml.parent.name for toml in (root / "data").glob("*/dataset.toml")}
+        raise UsageError(
+            f'no suite, report or dataset is called "{strange[0]}"', way_out=did_you_mean(strange[0], known)
+        )
+    others = tuple(name for name in names if name in known)
     reports = select(suites, others) if others or not names else []
     own = [dataset for r in reports if (dataset := getattr(r.settings, "dataset", None))]
     return reports, list(dict.fromkeys([*own, *named]))
@@ -53,7 +58,7 @@ def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> 
     for name in datasets:
         result = _asked(root, name)
         asked = {r.notebook for r in reports if getattr(r.settings, "dataset", None) == name}
-        for line in result.get("notebooks", ()):
+        for line in result.get("answers", ()):
             if line["notebook"] in asked and not line["is_answerable"] and not result["problem"]:
                 result |= {
                     "problem": f"{line['notebook']}: {line['reason']}",
@@ -81,45 +86,56 @@ def in_words(result: dict) -> Iterator[str]:
     start, end = result["observed"]
     yield f"  observed from {start or 'the first order'} to {end}"
     for line in result["rows"]:
-        counts = f"{line['rows_in']:,} rows = {line['rows_used']:,} used + {line['rows_quarantined']:,} set aside"
-        yield f"  {line['table']:<10} {counts}"
-    for line in result["money"]:
+        counts = f"{_rows(line['rows_in'])} = {line['rows_used']:,} used + {line['rows_quarantined']:,} set aside"
+        bare = line["rows_without_amount"]
+        yield f"  {line['table']:<10} {counts}" + (f", {bare:,} of them without a readable amount" if bare else "")
+    for line in (line for line in result["money"] if Decimal(line["money_in"]) or line["table"] == "orders"):
         parts = [f"{_money(line[key])}" for key in ("money_in", "money_used", "money_quarantined")]
         yield f"  {line['table']:<10} {line['currency']} {parts[0]} = {parts[1]} used + {parts[2]} set aside"
     yield from _set_aside(result["quarantine"])
     yield from (f"  note: {note['file']}: {note['note']}" for note in result["notes"])
     yield from _alike(result["near_collisions"])
-    yield from _filled(result["coverage"])
-    for line in result["notebooks"]:
-        yield f"  {'can' if line['is_answerable'] else 'cannot'} answer {line['notebook']}: {line['question']}"
-        if line["reason"]:
-            yield f"    {line['reason']}"
+    yield from _filled(result["coverage"], {line["table"] for line in result["rows"]})
+    yield from _answers(result["answers"])
 
 
 def _set_aside(quarantine: list[dict]) -> Iterator[str]:
     if not quarantine:
         yield "  nothing was set aside"
     for line in quarantine:
-        kind = "fault" if line["is_fault"] else "no fault"
-        what = " ".join(filter(None, (line["table"], line["column"], line["reason"])))
-        yield f"  set aside: {line['rows']:,} {what} ({kind}): {line['explanation']}"
-        yield f'    first: {line["file"]}, line {line["line"]}: "{line["text"]}"'
+        kind = "a fault" if line["is_fault"] else "no fault"
+        what = ".".join(filter(None, (line["table"], line["column"])))
+        yield f"  set aside: {_rows(line['rows'])} of {what} as {line['reason']}, {kind}: {line['explanation']}"
+        text = f'"{line["text"]}"' if line["text"] else "empty"
+        yield f"    first: {line['file']}, line {line['line']}: {text}"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _alike(found: dict) -> Iterator[str]:
     if found["groups"]:
-        some = "; ".join(found["examples"])
-        yield f"  {found['ids']:,} customer ids look alike in {found['groups']:,} groups, and were not merged: {some}"
+        some = "; ".join(found["examples"]) + (" …" if found["groups"] > len(found["examples"]) else "")
+        yield f"  {found['ids']:,} customer ids look alike, and were not merged: {some}"
 
 
-def _filled(coverage: list[dict]) -> Iterator[str]:
+def _filled(coverage: list[dict], given: set[str]) -> Iterator[str]:
     for table in TABLE_NAMES:
         columns = [line for line in coverage if line["table"] == table]
-        if not columns:
-            yield f"  {table:<10} not there"
+        if not columns or table not in given:
+            yield f"  {table:<10} " + ("taken from the orders" if columns else "not there")
             continue
         mapped = ", ".join(_share(line) for line in columns if line["is_mapped"])
         yield f"  {table:<10} filled: {mapped}"
+
+
+def _answers(answers: list[dict]) -> Iterator[str]:
+    for line in answers:
+        verdict = "can answer" if line["is_answerable"] else "cannot answer"
+        notebook = f" ({line['notebook']})" if line["notebook"] else ""
+        missing = f" Missing: {line['missing']}." if line["missing"] else ""
+        yield f"  {verdict:<13} {line['question']}{notebook}{missing}"
 
 
 def _share(line: dict) -> str:
