@@ -27,6 +27,7 @@ DATASET_KEYS = (
     "title", "currency", "observed_until", "observed_from", "time_zone", "zero_amount_orders", "max_quarantined_share",
 )  # fmt: skip
 TABLE_NAMES = ("customers", "orders", "events", "referrals", "feedback")
+QUARANTINE = "JOURNEYLIB_QUARANTINE"  # variable of the folder where the runner wants faulty rows kept
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DAYS = {"low": dt.date(1900, 1, 1), "high": dt.date(2199, 12, 31)}  # a day outside is a slip of the pen
 LONGEST_SHOWN = 200  # characters of a refused value

@@ -1,6 +1,7 @@
 """One dataset, one window, one clock: what a notebook opens."""
 
 import datetime as dt
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from journeylib.contract import contract_table
 from journeylib.engine import Engine, open_engine
 from journeylib.errors import ContractError, DataError, NotAnswerableError, did_you_mean
 from journeylib.intake import Intake, read_dataset
-from journeylib.parameters import dataset_file
+from journeylib.parameters import QUARANTINE, dataset_file
 from journeylib.queries import health, identities, orders
 
 DAYS_PER = {"day": 1.0, "week": 7.0}
@@ -120,9 +121,9 @@ class Study:
         """Return refused rows with file, line and fields, of one table and reason or of all; for private use."""
         return self.intake.offenders(table, reason, max_rows)
 
-    def write_quarantine(self, path: str | Path) -> int:
-        """Write every refused row with reason, file, line and fields to a private Parquet file; returns how many."""
-        return self.intake.write_quarantine(path)
+    def write_quarantine(self, path: str | Path, faults_only: bool = False) -> int:
+        """Write refused rows with reason, file, line and fields to a private Parquet file; returns how many."""
+        return self.intake.write_quarantine(path, faults_only)
 
     @cached_property
     def currency(self) -> str:
@@ -257,7 +258,12 @@ def open_study(
     """
     engine = engine or open_engine("duckdb")
     window = {"observed_from": _day(observed_from), "observed_until": _day(observed_until)}
-    return Study(read_dataset(dataset_file(dataset), engine, frames=frames, **window), engine)
+    found = read_dataset(dataset_file(dataset), engine, frames=frames, tolerant=True, **window)
+    if (kept := os.environ.get(QUARANTINE)) and found.quarantine["is_fault"].any():
+        found.write_quarantine(Path(kept) / f"{found.dataset.path.parent.name}.parquet", faults_only=True)
+    if found.problems:
+        raise found.problems[0]
+    return Study(found, engine)
 
 
 def _day(day: dt.date | str | None) -> dt.date | None:

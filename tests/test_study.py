@@ -1,10 +1,12 @@
 """What a notebook opens: tables that are there, tables that are not, and ids that look alike."""
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from datasets import ORDERS, REFERRALS, write_dataset
 
-from journeylib.errors import ContractError, NotAnswerableError
+from journeylib.errors import ContractError, DataError, NotAnswerableError
+from journeylib.parameters import QUARANTINE
 from journeylib.study import open_study
 
 
@@ -76,3 +78,16 @@ def test_quarantine_is_written_and_offenders_listed(study, tmp_path):
     opened = study(referrals=REFERRALS + "r,c1,c2,2024-02-01,2024-02-01\n" + "s,c1,c2,2024-02-01,2024-02-01\n")
     assert opened.offenders("referrals")["reason"].tolist() == ["invited_again"]
     assert opened.write_quarantine(tmp_path / "q.parquet") == 1
+
+
+@pytest.mark.parametrize("faulty", [1, 40])
+def test_faulty_rows_are_kept_where_the_runner_asks_also_when_there_are_too_many(study, tmp_path, monkeypatch, faulty):
+    monkeypatch.setenv(QUARANTINE, str(tmp_path))
+    orders = ORDERS + "o,c1,2024-02-01,1\n" * 40 + "".join(f"b{i},c1,2024-02-30,1\n" for i in range(faulty))
+    if faulty > 1:
+        with pytest.raises(DataError, match="40 of 80 rows"):
+            study(orders=orders)
+    else:
+        study(orders=orders)
+    (kept,) = tmp_path.glob("*.parquet")
+    assert pq.read_table(kept)["reason"].to_pylist() == ["bad_date"] * faulty

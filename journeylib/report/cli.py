@@ -168,6 +168,8 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
         said = f"{report['status']:15} {report['suite']}/{report['id']}"
         traceback = f" Traceback: {report['log']}" if report["log"] else ""
         click.echo(f"{said}  {report['reason']}{traceback}".rstrip())
+    for kept in (kept for report in reports if (kept := Site(root).quarantine(report)).is_dir()):
+        click.echo(f"faulty rows of its data, for you alone: {kept.relative_to(root)}")
     front = Site(root).link / "index.html"
     click.echo(f"\n{front.relative_to(root)}\n{front.as_uri()}")
     sys.exit(built.exit_code)
