@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from journeylib.coverage import answers
+from journeylib.coverage import answers, fields
 from journeylib.engine import open_engine
 from journeylib.errors import JourneyError
 from journeylib.intake import read_dataset
@@ -68,7 +68,7 @@ def _dry_run(toml: Path) -> dict:
             "files": study.ledger.files,
             "quarantine": study.quarantine,
             "notes": study.ledger.notes,
-            "coverage": study.filled(),
+            "coverage": fields(study),
             "answers": answers(study),
         }
         alike = study.near_collisions(examples=3)

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from journeylib.findings import SMALLEST_GROUP, amount, hide_small_groups, number
 
+EDGE = pd.Timedelta(days=12)  # of empty time before the first month and after the last
 INK, QUIET, PAPER = "#1f2328", "#59636e", "#ffffff"
 COLOURS = {"observed": INK, "model": "#0072B2", "baseline": "#B34700", "value": "#00725A"}
 STYLE = {
@@ -181,7 +182,7 @@ def rows_by_month(table: pd.DataFrame) -> Drawing:
     for ax, name in zip(axes[:, 0], names, strict=True):
         part = table[table["table_name"] == name]
         ax.plot(part["month"], part["row_count"], color=COLOURS["model"], lw=1.8, marker="o", ms=2.5)
-        ax.set(ylim=(0, None))
+        ax.set(ylim=(0, None), xlim=(table["month"].min() - EDGE, table["month"].max() + EDGE))
         ax.set_title(name, loc="left", size=9.5, weight="bold", color=COLOURS["model"])
         least, most = part["row_count"].min(), part["row_count"].max()
         told.append(f"{name}: {least:,} to {most:,} rows a month over {len(part)} months")

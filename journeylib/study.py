@@ -15,7 +15,7 @@ from journeylib.engine import Engine, open_engine
 from journeylib.errors import ContractError, DataError, NotAnswerableError, did_you_mean
 from journeylib.intake import Intake, read_dataset
 from journeylib.parameters import QUARANTINE, dataset_file
-from journeylib.queries import health, identities, orders
+from journeylib.queries import identities, orders
 
 DAYS_PER = {"day": 1.0, "week": 7.0}
 
@@ -23,11 +23,12 @@ DAYS_PER = {"day": 1.0, "week": 7.0}
 class NearCollisions(NamedTuple):
     """Customer ids that look alike: how many groups of them, how many ids in those, and some for private use.
 
-    ``examples`` has a row per group: ids, spellings.
+    ``kinds`` has a row per kind: differ_in, groups, ids; ``examples`` one per group: differ_in, ids, spellings.
     """
 
     groups: int
     ids: int
+    kinds: pd.DataFrame
     examples: pd.DataFrame
 
 
@@ -113,9 +114,9 @@ class Study:
         The examples name persons: they are for the eyes of those who may see the source.
         """
         self.engine.keep("near_collisions", identities.near_collisions(self.tables))
-        found = self.engine.table(identities.collision_totals("near_collisions")).iloc[0]
+        kinds = self.engine.table(identities.collision_totals("near_collisions")).astype({"ids": "int64"})
         some = self.engine.table(identities.collision_examples("near_collisions", examples))
-        return NearCollisions(int(found["groups"]), int(found["ids"]), some)
+        return NearCollisions(int(kinds["groups"].sum()), int(kinds["ids"].sum()), kinds, some)
 
     def offenders(self, table: str = "", reason: str = "", max_rows: int = 1000) -> pd.DataFrame:
         """Return refused rows with file, line and fields, of one table and reason or of all; for private use."""
@@ -126,45 +127,20 @@ class Study:
         return self.intake.write_quarantine(path, faults_only)
 
     @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """The currencies of the orders."""
+        return tuple(self.engine.table(orders.currencies())["currency"])
+
+    @property
     def currency(self) -> str:
         """The one currency of the orders; several are never added up."""
-        found = self.engine.table(orders.currencies())["currency"].tolist()
-        if len(found) > 1:
+        if len(self.currencies) > 1:
             raise DataError(
-                f"the orders are in {len(found)} currencies, which cannot be added",
-                first=", ".join(found[:3]),
+                f"the orders are in {len(self.currencies)} currencies, which cannot be added",
+                first=", ".join(self.currencies[:3]),
                 way_out="Make one dataset per currency, or convert the amounts first.",
             )
-        return found[0]
-
-    def months(self) -> pd.DataFrame:
-        """Count rows by table and month: ``table_name, month, row_count``."""
-        return self.engine.table(health.months(self.tables))
-
-    def first_orders(self) -> pd.DataFrame:
-        """Count customers by the month of their first order: ``month, customers, came_back``."""
-        return self.engine.table(health.first_orders()).astype({"came_back": "int64"})
-
-    def directions(self) -> pd.DataFrame:
-        """Count touchpoints by who started the contact: ``direction, touchpoints, customers``."""
-        self.require("events")
-        return self.engine.table(health.directions())
-
-    def filled(self) -> pd.DataFrame:
-        """Count how far each column of the clean tables is filled: ``table, column, is_mapped, rows, filled``.
-
-        ``is_mapped`` is False for a column that the source does not have; its values, if any, are the dataset's own.
-
-        >>> open_study("cdnow").filled().query("is_mapped").iloc[-1].to_dict()
-        {'table': 'orders', 'column': 'revenue', 'is_mapped': True, 'rows': 6919, 'filled': 6919}
-        """
-        lines = []
-        for table in self.tables:
-            columns = contract_table(table).columns
-            found = self.engine.table(health.filled(table, {c.name: c.kept_as for c in columns})).iloc[0]
-            mapped = ((column.name, self.intake.has(table, column.name)) for column in columns)
-            lines += [(table, name, has, int(found["all_rows"]), int(found[name])) for name, has in mapped]
-        return pd.DataFrame(lines, columns=["table", "column", "is_mapped", "rows", "filled"])
+        return self.currencies[0]
 
     @property
     def middle(self) -> dt.date:

@@ -9,7 +9,7 @@ import pytest
 from datasets import write_dataset
 
 from journeylib.contract import TABLES
-from journeylib.coverage import FURTHER, answers
+from journeylib.coverage import FURTHER, answers, fields
 from journeylib.engine import open_engine
 from journeylib.intake import declared, read_dataset
 from journeylib.parameters import DATASET_KEYS, NOTEBOOKS, TABLE_NAMES, LifetimeValue
@@ -32,7 +32,7 @@ def ask(*words) -> tuple[int, dict]:
 
 
 def test_coverage_counts_filled_rows_of_every_column(study):
-    found = study.filled().set_index(["table", "column"])
+    found = fields(study).set_index(["table", "column"])
     assert len(found) == len(TABLES["customers"].columns) + len(TABLES["orders"].columns)
     assert found.loc[("orders", "order_id")].tolist() == [True, 2, 1]
     assert found.loc[("orders", "margin")].tolist() == [False, 2, 0]

@@ -89,7 +89,7 @@ def in_words(result: dict) -> Iterator[str]:
         counts = f"{_rows(line['rows_in'])} = {line['rows_used']:,} used + {line['rows_quarantined']:,} set aside"
         bare = line["rows_without_amount"]
         yield f"  {line['table']:<10} {counts}" + (f", {bare:,} of them without a readable amount" if bare else "")
-    for line in (line for line in result["money"] if Decimal(line["money_in"]) or line["table"] == "orders"):
+    for line in result["money"]:
         parts = [f"{_money(line[key])}" for key in ("money_in", "money_used", "money_quarantined")]
         yield f"  {line['table']:<10} {line['currency']} {parts[0]} = {parts[1]} used + {parts[2]} set aside"
     yield from _set_aside(result["quarantine"])
