@@ -31,6 +31,7 @@ class QuickWorker:
 
     def __init__(self, root, step, folder, private, provenance, lock):
         self.step, self.folder, self.began, self.overtime = step, folder, 0.0, -60.0
+        self.quarantine = folder / "quarantine"
         self.connection, theirs = multiprocessing.Pipe(duplex=False)
         self.started.append(step.report.id)
         fields = self.outcomes.get(step.report.settings.seed, {"status": "built", "reason": "", "exit_code": 0})
