@@ -16,11 +16,18 @@ import tomllib
 import types
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from journeylib.errors import DataError, ParameterError, SpecError, did_you_mean
 
 # A source of this name is a PostgreSQL table, and no file.
 DATABASE = "postgres"
+# What may stand at the top of a dataset.toml; `intake` says what each key takes.
+DATASET_KEYS = (
+    "title", "currency", "observed_until", "observed_from", "time_zone", "zero_amount_orders", "max_quarantined_share",
+)  # fmt: skip
+TABLE_NAMES = ("customers", "orders", "events", "referrals", "feedback")
+QUARANTINE = "JOURNEYLIB_QUARANTINE"  # variable of the folder where the runner wants faulty rows kept
 DATASET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DAYS = {"low": dt.date(1900, 1, 1), "high": dt.date(2199, 12, 31)}  # a day outside is a slip of the pen
 LONGEST_SHOWN = 200  # characters of a refused value
@@ -39,6 +46,8 @@ def parameter(default, help, *, unit="", low=None, high=None, choices=()):
 @dataclasses.dataclass(frozen=True)
 class LifetimeValue:
     """What is each customer worth?"""
+
+    needs: ClassVar[tuple[str, ...]] = ("orders",)  # tables, or table.column: what a dataset must fill
 
     dataset: str = parameter("cdnow", "folder under data/, or path to a dataset.toml")
     calibration_end: dt.date | None = parameter(
@@ -71,8 +80,10 @@ class LifetimeValue:
 class DataHealth:
     """Can this data carry the questions?"""
 
+    needs: ClassVar[tuple[str, ...]] = ()
+
     dataset: str = parameter("simulated", "folder under data/, or path to a dataset.toml")
-    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own")
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own", **DAYS)
     smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
 
 

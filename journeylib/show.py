@@ -71,7 +71,7 @@ def _(frame: pd.DataFrame, caption: str, smallest_group: int):
         return {"text/plain": f"{caption}: none", "text/html": _sentences([f"{caption}: none."], "jl-note")}
     hidden = findings.hide_small_groups(frame, smallest_group)
     cells = pd.DataFrame({str(c).replace("_", " "): findings.column(hidden[c]) for c in frame.columns})
-    numeric = [all(isinstance(v, numbers.Number) for v in frame[c].dropna()) for c in frame.columns]
+    numeric = [all(_is_number(v) for v in frame[c].dropna()) for c in frame.columns]
     return {"text/plain": cells.to_string(index=False), "text/html": _table(cells, numeric, caption)}
 
 
@@ -93,7 +93,7 @@ def _(drawing: Drawing, caption: str, smallest_group: int):
 @_face.register
 def _(study: Study, caption: str, smallest_group: int):
     window = {"observed_from": study.observed_from.isoformat(), "observed_until": study.observed_until.isoformat()}
-    facts = {"title": study.title, "currency": study.currency, **window}
+    facts = {"title": study.title, "currency": " and ".join(study.currencies), **window}
     free = "count" if study.intake.dataset.zero_amount_orders == "count" else "do not count"
     sentence = "{title}: orders from {observed_from} to {observed_until}, money in {currency}.".format(**facts)
     sentence += f" Days of free orders {free} as purchases."
@@ -137,6 +137,11 @@ def _(ledger: Ledger, caption: str, smallest_group: int):
         "text/html": _sentences([sentence], "jl-ledger") + face["text/html"],
         RECORD: [{"kind": "ledger", "rows": ledger.rows.to_dict("records"), "sentence": sentence}],
     }
+
+
+def _is_number(value: object) -> bool:
+    """True for a number, and for a share written out."""
+    return isinstance(value, numbers.Number) or (isinstance(value, str) and value.endswith(" %"))
 
 
 def _record(kind: str, thing: Estimate | Check) -> dict:

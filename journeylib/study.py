@@ -1,6 +1,7 @@
 """One dataset, one window, one clock: what a notebook opens."""
 
 import datetime as dt
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,8 +14,8 @@ from journeylib.contract import contract_table
 from journeylib.engine import Engine, open_engine
 from journeylib.errors import ContractError, DataError, NotAnswerableError, did_you_mean
 from journeylib.intake import Intake, read_dataset
-from journeylib.parameters import dataset_file
-from journeylib.queries import health, identities, orders
+from journeylib.parameters import QUARANTINE, dataset_file
+from journeylib.queries import identities, orders
 
 DAYS_PER = {"day": 1.0, "week": 7.0}
 SEGMENTING, KINDS = ("customers", "orders"), ("text", "enum", "boolean")  # where segments may come from
@@ -23,11 +24,12 @@ SEGMENTING, KINDS = ("customers", "orders"), ("text", "enum", "boolean")  # wher
 class NearCollisions(NamedTuple):
     """Customer ids that look alike: how many groups of them, how many ids in those, and some for private use.
 
-    ``examples`` has a row per group: ids, spellings.
+    ``kinds`` has a row per kind: differ_in, groups, ids; ``examples`` one per group: differ_in, ids, spellings.
     """
 
     groups: int
     ids: int
+    kinds: pd.DataFrame
     examples: pd.DataFrame
 
 
@@ -113,42 +115,33 @@ class Study:
         The examples name persons: they are for the eyes of those who may see the source.
         """
         self.engine.keep("near_collisions", identities.near_collisions(self.tables))
-        found = self.engine.table(identities.collision_totals("near_collisions")).iloc[0]
+        kinds = self.engine.table(identities.collision_totals("near_collisions")).astype({"ids": "int64"})
         some = self.engine.table(identities.collision_examples("near_collisions", examples))
-        return NearCollisions(int(found["groups"]), int(found["ids"]), some)
+        return NearCollisions(int(kinds["groups"].sum()), int(kinds["ids"].sum()), kinds, some)
 
     def offenders(self, table: str = "", reason: str = "", max_rows: int = 1000) -> pd.DataFrame:
         """Return refused rows with file, line and fields, of one table and reason or of all; for private use."""
         return self.intake.offenders(table, reason, max_rows)
 
-    def write_quarantine(self, path: str | Path) -> int:
-        """Write every refused row with reason, file, line and fields to a private Parquet file; returns how many."""
-        return self.intake.write_quarantine(path)
+    def write_quarantine(self, path: str | Path, faults_only: bool = False) -> int:
+        """Write refused rows with reason, file, line and fields to a private Parquet file; returns how many."""
+        return self.intake.write_quarantine(path, faults_only)
 
     @cached_property
+    def currencies(self) -> tuple[str, ...]:
+        """The currencies of the orders."""
+        return tuple(self.engine.table(orders.currencies())["currency"])
+
+    @property
     def currency(self) -> str:
         """The one currency of the orders; several are never added up."""
-        found = self.engine.table(orders.currencies())["currency"].tolist()
-        if len(found) > 1:
+        if len(self.currencies) > 1:
             raise DataError(
-                f"the orders are in {len(found)} currencies, which cannot be added",
-                first=", ".join(found[:3]),
+                f"the orders are in {len(self.currencies)} currencies, which cannot be added",
+                first=", ".join(self.currencies[:3]),
                 way_out="Make one dataset per currency, or convert the amounts first.",
             )
-        return found[0]
-
-    def months(self) -> pd.DataFrame:
-        """Count rows by table and month: ``table_name, month, row_count``."""
-        return self.engine.table(health.months(self.tables))
-
-    def first_orders(self) -> pd.DataFrame:
-        """Count customers by the month of their first order: ``month, customers, came_back``."""
-        return self.engine.table(health.first_orders()).astype({"came_back": "int64"})
-
-    def directions(self) -> pd.DataFrame:
-        """Count touchpoints by who started the contact: ``direction, touchpoints, customers``."""
-        self.require("events")
-        return self.engine.table(health.directions())
+        return self.currencies[0]
 
     @property
     def middle(self) -> dt.date:
@@ -287,7 +280,12 @@ def open_study(
     """
     engine = engine or open_engine("duckdb")
     window = {"observed_from": _day(observed_from), "observed_until": _day(observed_until)}
-    return Study(read_dataset(dataset_file(dataset), engine, frames=frames, **window), engine)
+    found = read_dataset(dataset_file(dataset), engine, frames=frames, tolerant=True, **window)
+    if (kept := os.environ.get(QUARANTINE)) and found.quarantine["is_fault"].any():
+        found.write_quarantine(Path(kept) / f"{found.dataset.path.parent.name}.parquet", faults_only=True)
+    if found.problems:
+        raise found.problems[0]
+    return Study(found, engine)
 
 
 def _day(day: dt.date | str | None) -> dt.date | None:

@@ -101,7 +101,8 @@ def read(table: str, content: bytes) -> Read:
     """Read one table as text and type it; rules within a row are applied."""
     records = split(content)
     header = [name.strip() for name in records[0]]
-    if len({n for n in header if n}) < len([n for n in header if n]) or len(records) == 1:
+    names = [name.casefold() for name in header if name]
+    if len(set(names)) < len(names) or len(records) == 1:
         raise Unreadable
     contract = {c.name: c for c in TABLES[table].columns}
     if any(c.required and c.name not in header for c in contract.values()):

@@ -19,7 +19,7 @@ discounting: str = "continuous"
 margin_share: float = 0.30
 smallest_group: int = 10
 seed: int = 20240101"""
-DATASET = 'title = "Shop"\ncurrency = "USD"\n[orders]\nsource = "orders.csv"\n'
+DATASET = 'title = "Shop"\ncurrency = "USD"\nobserved_until = 1998-06-30\n[orders]\nsource = "orders.csv"\n'
 ORDERS = "customer_id,ordered_at,revenue\n007,1997-01-01,11.77\n"
 SPEC = """title = "Shop"
 [defaults.parameters]

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from journeylib import coverage
+from journeylib.show import show
 from journeylib.study import open_study
 
 TOML = 'title = "Shop"\ncurrency = "EUR"\ntime_zone = "UTC"\nobserved_from = 2024-01-01\nobserved_until = 2024-12-31\n'
@@ -28,7 +29,7 @@ def orders(firsts: dict[str, int]) -> pd.DataFrame:
 
 def test_orders_alone_answer_the_questions_of_orders(shop):
     table = coverage.answerable(shop(orders=orders({"2024-01": 3}))).set_index("question")
-    assert table.loc["What is each customer worth?", "answerable"] == "✓ yes"
+    assert table.loc["What is each customer worth? (lifetime_value)", "answerable"] == "✓ yes"
     assert table.loc["What does referral really add?", "missing"] == "referrals.accepted_at"
     yes, used, refused = coverage.coverage_findings(shop(orders=orders({"2024-01": 3})))
     assert (yes.value, used.value, refused.value) == (2, 3, 0)
@@ -66,4 +67,60 @@ def test_touchpoints_without_direction_are_a_share(shop, unknown, passed):
     study = shop(orders=orders({"2024-01": 3}), events=events)
     check = coverage.coverage_checks(study)[-1]
     assert check.value == pytest.approx(unknown / 10) and check.passed is passed
-    assert study.months().groupby("table_name")["row_count"].sum().to_dict() == {"events": 10, "orders": 3}
+    assert coverage.months(study).groupby("table_name")["row_count"].sum().to_dict() == {"events": 10, "orders": 3}
+
+
+def test_customers_are_counted_by_how_long_they_were_observed(shop):
+    firsts = pd.DataFrame(
+        {
+            "customer_id": list("abcde"),
+            "ordered_at": ["2024-01-01", "2024-06-01", "2024-12-02", "2024-12-31", "2024-01-01"],
+            "revenue": "1",
+        }
+    )
+    people = pd.DataFrame(
+        {"customer_id": list("abcde"), "observed_until": ["", "", "", "", "2024-03-31"], "left_truncated": "0"}
+    ).assign(left_truncated=["1", "0", "0", "", "0"])
+    study = shop(orders=firsts, customers=people)
+    assert coverage.follow_up(study).to_numpy().tolist() == [
+        ["less than 30 days", 2],
+        ["90 to 179 days", 1],
+        ["180 to 364 days", 1],
+        ["1 to 2 years", 1],
+    ]
+    (truncated,) = (c for c in coverage.coverage_checks(study) if "earlier records" in c.name)
+    assert (truncated.passed, truncated.value) == (None, 0.2)
+
+
+def test_ids_that_look_alike_are_counted_by_what_they_differ_in(shop):
+    ids = ["k7", "K7", "ａ", "a", "b c", "bc", "7", "07", "X 1", "x1", "0x 1"]
+    rows = pd.DataFrame({"customer_id": ids, "ordered_at": "2024-01-05", "revenue": "1"})
+    found = shop(orders=rows).near_collisions()
+    assert found.kinds.to_numpy().tolist() == [
+        ["blanks", 1, 2], ["capitals", 1, 2], ["leading zeros", 2, 5], ["width", 1, 2]
+    ]  # fmt: skip
+    assert (found.groups, found.ids) == (5, 11)
+
+
+def test_study_in_two_currencies_can_be_looked_at(shop, capsys):
+    rows = orders({"2024-01": 4}).assign(currency=["EUR", "USD"] * 2)
+    study = shop(orders=rows)
+    show(study)
+    assert "money in EUR and USD" in capsys.readouterr().out
+    currencies = next(c for c in coverage.coverage_checks(study) if c.name == "currencies of the orders")
+    assert (currencies.passed, currencies.value) == (False, "EUR, USD")
+
+
+def test_page_lists_the_columns_of_the_sources_and_how_far_they_are_filled(shop):
+    rows = orders({"2024-01": 4}).assign(category=["a", "", "b", "c"])
+    (line,) = coverage.filled(shop(orders=rows)).to_numpy().tolist()
+    assert line == ["orders", 4, 3, "category 75.0 %"]
+
+
+def test_months_of_first_orders_become_quarters_where_they_are_many(shop):
+    toml_months = {f"2024-{month:02d}": 2 for month in range(1, 13)}
+    assert coverage.first_seen(shop(orders=orders(toml_months)))["period"].iloc[-1] == "2024-12"
+    study = open_study("simulated")
+    found = coverage.first_seen(study)
+    assert found["period"].iloc[0] == "2022Q1"
+    assert found["customers"].sum() == coverage.first_orders(study)["customers"].sum()

@@ -113,3 +113,16 @@ def test_converter_writes_both_files_from_a_wheel(converter, tmp_path, monkeypat
     assert (tmp_path / "cdnow_full" / "orders.csv").read_text() == (
         "customer_id,ordered_on,quantity,revenue\n00004,1997-01-01,2,29.33\n"
     )
+
+
+def test_worked_example_of_the_readme_gives_what_it_says(tmp_path):
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    toml, rows = re.search(r"```toml\n(title = \"Versand\".*?)```\n```\n(.*?)```", text, re.DOTALL).groups()
+    (tmp_path / "dataset.toml").write_text(toml)
+    (tmp_path / "umsaetze.csv").write_text(rows + "1004;Rechnung;9;31.12.2024 18:05;1234,50\n", encoding="cp1252")
+    with open_engine(threads=1) as engine:
+        found = read_dataset(tmp_path / "dataset.toml", engine, tolerant=True)
+        orders = engine.table("select cast(revenue as varchar) as r, ordered_on from orders").astype(str)
+    assert orders.to_numpy().tolist() == [["1234.5000", "2024-12-30"], ["-34.5000", "2024-12-31"]]
+    assert found.quarantine["reason"].tolist() == ["skipped", "bad_amount"]
+    assert found.quarantine["explanation"].iloc[1].startswith("not an amount such as -1.234,50")

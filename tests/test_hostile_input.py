@@ -4,15 +4,21 @@ The lines are those of the project's list of hostile tables; each names what a p
 """
 
 import gc
+import pickle
+import re
+import subprocess
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import pandas as pd
 import pytest
-from datasets import reasons, used, write_dataset
+from datasets import EVENTS, reasons, used, write_dataset, write_toml
 
 from journeylib.engine import open_engine
 from journeylib.errors import DataError
 from journeylib.intake import read_dataset
+from journeylib.study import open_study
 
 HEADER = "customer_id,ordered_at,revenue\n"
 GOOD = "".join(f"c{i},2024-01-{i % 28 + 1:02d},1.50\n" for i in range(100))
@@ -85,6 +91,7 @@ CASES = {
         ["a", "b", "c"], setting={"time_zone": "Europe/Berlin"}),
     "zone and none, undeclared": Case(
         "ValueError for the column", days("2024-01-01 23:30Z", "2024-01-01 23:30"), refused={("ordered_at", "no_time_zone"): (2, 102, "2024-01-01 23:30Z")}),
+    "hour that the clock shows twice": Case("ValueError", rows("a,2024-10-27 02:30,1"), ["a"], setting={"time_zone": "Europe/Berlin"}),
     "hour that the clock skips": Case("ValueError", rows("a,2024-03-31 02:30,1"), ["a"], setting={"time_zone": "Europe/Berlin"}),
     "not coerced": Case("silent NaT", days("2024-02-30", "soon"), refused={("ordered_at", "bad_date"): (2, 102, "2024-02-30")}),
     "two ways to write ë, and blanks of no width": Case("distinct ids", ids("Zoë", "Zoe\u0308", "Zoë\u200b", "zoë"), ["Zoë", "Zoë", "Zoë", "zoë"]),
@@ -141,8 +148,100 @@ def test_one_word_among_three_hundred_thousand_numbers_changes_none_of_them(engi
 
 def test_several_currencies_are_never_added(engine, tmp_path):
     content = "customer_id,ordered_at,revenue,currency\na,2024-01-01,1,EUR\na,2024-01-01,2,USD\n"
-    money = read_dataset(write_dataset(tmp_path, orders=content), engine).ledger.money
+    toml = write_dataset(tmp_path, orders=content)
+    money = read_dataset(toml, engine).ledger.money
     assert money[["currency", "money_in"]].astype(str).to_numpy().tolist() == [["EUR", "1.0000"], ["USD", "2.0000"]]
+    with pytest.raises(DataError, match="the orders are in 2 currencies, which cannot be added"):
+        open_study(str(toml), engine=engine).purchase_cells()
+
+
+def test_zero_and_negative_amounts_are_counted_and_kept_out_of_mean_spend(engine, tmp_path):
+    content = rows("a,2024-01-01,10", "a,2024-01-05,0.00", "a,2024-01-09,4", "a,2024-01-09,-1", "a,2024-02-01,-1")
+    study = open_study(str(write_dataset(tmp_path, orders=content)), engine=engine)
+    assert study.ledger.money["money_used"].astype(str).tolist() == ["12.0000"]
+    assert study.spend_cells().to_dict("list") == {"x": [1], "mean_spend": [2.0], "customers": [1]}
+
+
+def test_ids_that_look_alike_are_shown_and_never_merged(engine, tmp_path):
+    study = open_study(str(write_dataset(tmp_path, orders=ids("zoë", "ZOË", "ｚoë", "Zo ë", "x"))), engine=engine)
+    assert study.near_collisions()[:2] == (1, 4)
+    assert int(study.purchase_cells()["customers"].sum()) == 5
+
+
+def test_pickled_objects_in_parquet_are_never_opened(engine, tmp_path):
+    frame = pd.DataFrame({"customer_id": ["a"], "ordered_at": ["2024-01-01"], "revenue": [pickle.dumps(Planted())]})
+    frame.to_parquet(tmp_path / "orders.parquet")
+    with pytest.raises(DataError, match="revenue bad_amount"):
+        read_dataset(write_toml(tmp_path, {"orders": {"source": "orders.parquet"}}), engine)
+    (tmp_path / "orders.pkl").write_bytes(pickle.dumps(Planted()))
+    with pytest.raises(DataError):
+        read_dataset(write_toml(tmp_path, {"orders": {"source": "orders.pkl"}}), engine)
+    assert not Planted.ran
+
+
+class Planted:
+    """An object that tells when somebody unpickles it."""
+
+    ran: ClassVar[list] = []
+
+    def __reduce__(self):
+        return Planted.ran.append, (1,)
+
+
+def test_nothing_is_written_that_a_spreadsheet_would_calculate():
+    """What leaves the package is Parquet, HTML and JSON; a CSV export would have to quote cells that start with =."""
+    package = Path(__file__).parents[1] / "journeylib"
+    writers = {p.name for p in package.rglob("*.py") if re.search(r"to_csv\(|csv\.writer|write_csv", p.read_text())}
+    assert writers <= {"write.py"}  # the simulator's own ids and words
+
+
+def test_merge_of_missing_keys_pairs_nobody(engine, tmp_path):
+    """Rows without a customer never reach a join: they are set aside at the door."""
+    case = HEADER + GOOD + ",2024-01-01,1\n,2024-01-02,1\n"
+    found = read_dataset(write_dataset(tmp_path, orders=case), engine)
+    assert reasons(found) == {("customer_id", "missing_customer"): (2, 102, "")}
+    assert engine.table("select count(*) as n from orders where customer_id is null")["n"].item() == 0
+
+
+TOUCHES = EVENTS.replace("kind", "kind,stage") + "e1,a,2024-03-02 10:00Z,visit,aware\ne2,a,2024-03-01 10:00Z,visit,\n"
+
+
+def test_touchpoints_are_judged_and_their_order_is_none_of_the_file(engine, tmp_path):
+    bad = "e3,a,2024-03-03 10:00Z,visit,dreaming\ne4,a,2025-03-01 10:00Z,visit,\ne5,a,2024-03-02 10:00Z,view,\n"
+    settings = {"time_zone": "UTC", "max_quarantined_share": 0.5}
+    toml = write_dataset(tmp_path, settings=settings, orders=ids("a"), events=TOUCHES + bad)
+    found = read_dataset(toml, engine)
+    assert reasons(found, "events") == {
+        ("stage", "unknown_value"): (1, 4, "dreaming"),
+        ("occurred_at", "after_observed_until"): (1, 5, "2025-03-01 10:00Z"),
+    }
+    assert found.ledger.notes["note"].tolist() == [
+        "2 events share customer, time and sequence with another; event_id decides their order"
+    ]
+
+
+@pytest.mark.audit
+def test_five_million_rows_come_in_under_a_memory_cap(tmp_path):
+    """An address space of 3 GB holds the engine with its limit of 500 MB, the source does not count."""
+    with open(tmp_path / "orders.csv", "w") as file:
+        file.write(HEADER)
+        for start in range(0, ROWS, 50_000):
+            file.write("".join(f"c{i % 400_000},2024-{i % 12 + 1:02d}-11,1.25\n" for i in range(start, start + 50_000)))
+    toml = write_toml(tmp_path, {"orders": {"source": "orders.csv"}})
+    done = subprocess.run([sys.executable, "-c", CAPPED, str(toml)], capture_output=True, text=True)
+    assert done.stdout.split() == [str(ROWS), "0"], done.stderr[-500:]
+
+
+ROWS = 5_000_000
+CAPPED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+from journeylib.engine import open_engine
+from journeylib.intake import read_dataset
+with open_engine(memory_limit="500MB", threads=2) as engine:
+    rows = read_dataset(sys.argv[1], engine).ledger.rows
+    print(rows["rows_used"].item(), rows["rows_quarantined"].item())
+"""
 
 
 def test_no_frame_is_merged_in_the_package_without_saying_how_rows_pair():

@@ -11,7 +11,7 @@ import click.testing
 import pytest
 import small_project
 
-from journeylib.report import cli, runner, worker
+from journeylib.report import cli, rehearse, runner, worker
 from journeylib.report.publish import Site
 
 REPORT = '[[report]]\nnotebook = "lifetime_value"\n'
@@ -31,6 +31,7 @@ class QuickWorker:
 
     def __init__(self, root, step, folder, private, provenance, lock):
         self.step, self.folder, self.began, self.overtime = step, folder, 0.0, -60.0
+        self.quarantine = folder / "quarantine"
         self.connection, theirs = multiprocessing.Pipe(duplex=False)
         self.started.append(step.report.id)
         fields = self.outcomes.get(step.report.settings.seed, {"status": "built", "reason": "", "exit_code": 0})
@@ -417,7 +418,159 @@ def test_interruption_publishes_nothing(project, quick, monkeypatch):
     assert not (project / "reports/site").exists()
 
 
-@pytest.mark.parametrize("command", [[], ["list"], ["check"], ["build"], ["status"]])
+WINDOW = "observed_from = 1997-01-01\n"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "toml", "message"),
+    [
+        ({"calibration_end": "1998-07-01"}, "", "journey: shop/lifetime_value: calibration_end 1998-07-01 lies outside what is observed, start to 1998-06-30"),
+        ({"calibration_end": "1996-12-31"}, WINDOW, "calibration_end 1996-12-31 lies outside what is observed, 1997-01-01 to 1998-06-30"),
+        ({"observed_until": "1998-07-01"}, "", "observed_until 1998-07-01 lies outside what is observed"),
+        ({"observed_until": "1997-06-30", "calibration_end": "1997-09-30"}, "", "calibration_end 1997-09-30 lies outside what is observed, start to 1997-06-30"),
+        ({}, "titel = 'x'\n", 'no setting is called "titel". Did you mean "title"?'),
+        ({}, "[order]\nsource = 'o'\n", 'no table is called "order". Did you mean "orders"?'),
+    ],
+)  # fmt: skip
+def test_report_that_its_dataset_cannot_carry_is_not_started(project, quick, parameters, toml, message):
+    given = ", ".join(f"{name} = {day}" for name, day in parameters.items())
+    set_spec(project, f"parameters = {{{given}}}")
+    (project / "data/shop/dataset.toml").write_text(
+        toml + small_project.DATASET if not toml.startswith("[") else small_project.DATASET + toml
+    )
+    result = journey(project, "check")
+    assert (result.exit_code, message in result.stderr) == (2, True)
+    assert journey(project, "build").exit_code == 2
+    assert quick.started == []
+
+
+def test_examples_cannot_steer_the_terminal(project):
+    (project / "data/shop/orders.csv").write_text(small_project.ORDERS + "x,\x1b[2J,2.50\n")
+    assert 'line 3: "\\x1b[2J"' in journey(project, "check", "--data").stdout
+
+
+def test_dataset_is_looked_at_before_any_report(project):
+    (project / "reports/shop.toml").unlink()
+    assert "shop: Shop (data/shop/dataset.toml)" in journey(project, "check", "--data", "shop").stdout
+    mistaken = journey(project, "check", "--data", "shopp")
+    assert mistaken.exit_code == 2
+    assert 'no suite, report or dataset is called "shopp". Did you mean "shop"?' in mistaken.stderr
+
+
+def test_dataset_that_is_not_there_does_not_keep_the_others_from_a_dry_run(project):
+    set_spec(project, REPORT + 'id = "other"\nparameters = {dataset = "shopp"}')
+    result = journey(project, "check", "--data")
+    assert result.exit_code == 2
+    assert "shop: Shop (data/shop/dataset.toml)" in result.stdout
+    assert "shopp: cannot be read" in result.stdout
+
+
+@pytest.mark.parametrize("missing", ["title", "currency", "observed_until"])
+def test_dataset_without_a_required_setting_leaves_with_2(project, missing):
+    lines = [line for line in small_project.DATASET.splitlines() if not line.startswith(missing)]
+    (project / "data/shop/dataset.toml").write_text("\n".join(lines))
+    result = journey(project, "check")
+    assert (result.exit_code, f"dataset.toml: {missing} is missing. data/README.md says" in result.stderr) == (2, True)
+
+
+def test_check_of_data_tells_rows_money_quarantine_coverage_and_notebooks(project):
+    orders = small_project.ORDERS + "".join(f"c{i},1997-01-02,1000.00\n" for i in range(40)) + "x,1997-13-01,2.50\n"
+    (project / "data/shop/orders.csv").write_text(orders)
+    result = journey(project, "check", "--data")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith(
+        """ok       shop/lifetime_value
+
+shop: Shop (data/shop/dataset.toml)
+  observed from the first order to 1998-06-30
+  orders     42 rows = 41 used + 1 set aside
+  orders     USD 40,014.27 = 40,011.77 used + 2.50 set aside
+  set aside: 1 row of orders.ordered_at as bad_date, a fault: not a calendar date such as 2024-12-31, from 1900 on; another form must be declared as date_format
+    first: orders.csv, line 43: "1997-13-01"
+  customers  taken from the orders
+  orders     filled: customer_id, ordered_at, revenue
+  events     not there
+  referrals  not there
+  feedback   not there
+  can answer    What is each customer worth? (lifetime_value)
+"""
+    )
+    assert "\n  cannot answer Which touchpoints lead to purchase? Missing: events.channel.\n" in result.stdout
+
+
+def test_check_of_data_that_cannot_be_used_leaves_with_3_and_still_shows_the_ledger(project):
+    (project / "data/shop/orders.csv").write_text(small_project.ORDERS + "x,1997-13-01,2.50\n")
+    result = journey(project, "check", "--data", "--json")
+    assert result.exit_code == 3
+    assert "journey: shop: orders: 1 of 2 rows (50.0%) are faulty" in result.stderr
+    found = json.loads(result.stdout)
+    assert found["reports"] == [{"report": "shop/lifetime_value", "problem": None}]
+    (rows,) = found["datasets"][0]["rows"]
+    assert (rows["rows_in"], rows["rows_used"], rows["rows_quarantined"]) == (2, 1, 1)
+    assert found["datasets"][0]["exit_code"] == 3
+
+
+def test_check_of_data_leaves_with_3_when_a_chosen_report_is_not_answerable(project, monkeypatch):
+    line = {"notebook": "lifetime_value", "is_answerable": False, "reason": 'no table "orders".'}
+    found = {"exit_code": 0, "problem": None, "answers": [line]}
+    monkeypatch.setattr(rehearse, "ask", lambda *_: dict(found))
+    result = journey(project, "check", "--data", "--json")
+    assert result.exit_code == 3
+    assert 'journey: shop: lifetime_value: no table "orders".' in result.stderr
+
+
+def test_check_that_is_not_asked_for_data_starts_no_process(project, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("a process was started"))
+    assert journey(project, "check").exit_code == 0
+
+
+def test_dry_run_that_ends_without_an_answer_is_told_in_one_line(project, monkeypatch):
+    ended = subprocess.CompletedProcess([], -9, "", "Traceback\nKilled\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    result = journey(project, "check", "--data")
+    assert (result.exit_code, result.stderr) == (1, "journey: shop: check ended with -9: Killed.\n")
+
+
+def test_new_dataset_is_proposed_checked_and_never_overwritten(project, tmp_path):
+    source = tmp_path / "export.csv"
+    source.write_text("Kunde;Datum;Umsatz\n007;31.12.2023;1.234,50\n8;02.01.2024;-3,00\n")
+    made = journey(project, "new", "dataset", "myshop", "--from", str(source))
+    assert (made.exit_code, made.stderr) == (0, "")
+    assert made.stdout.startswith(
+        "data/myshop/dataset.toml is proposed; nothing was read in yet.\nUnsure, so look at:\n"
+    )
+    assert made.stdout.endswith("Then: journey check --data myshop\n")
+    checked = journey(project, "check", "--data", "myshop")
+    assert checked.exit_code == 0
+    assert "orders     EUR 1,231.50 = 1,231.50 used + 0.00 set aside" in checked.stdout
+    toml = project / "data/myshop/dataset.toml"
+    before = toml.read_bytes()
+    again = journey(project, "new", "dataset", "myshop", "--from", str(source))
+    assert (again.exit_code, toml.read_bytes()) == (2, before)
+    assert "data/myshop has a dataset.toml already. Take another name, or edit that file." in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["My Shop", "--from", "{}"], 2, '"My Shop" is no name for a dataset'),
+        (["../x", "--from", "{}"], 2, '"../x" is no name for a dataset'),
+        (["x"], 2, "Missing option '--from'"),
+        (["x", "--from", "{}.none"], 2, "does not exist"),
+        (["x", "--from", "{}", "{}"], 2, "both look like orders"),
+        (["x", "--from", "{}.db"], 3, "is a SQLite file, which holds many tables"),
+    ],
+)
+def test_new_dataset_that_cannot_be_meant_writes_nothing(project, tmp_path, words, code, message):
+    (tmp_path / "orders.csv").write_text(small_project.ORDERS)
+    (tmp_path / "orders.csv.db").write_bytes(b"SQLite format 3\0")
+    result = journey(project, "new", "dataset", *(word.format(tmp_path / "orders.csv") for word in words))
+    assert (result.exit_code, message in result.stderr) == (code, True)
+    assert "Traceback" not in result.output
+    assert [path.name for path in (project / "data").iterdir()] == ["shop"]
+
+
+@pytest.mark.parametrize("command", [[], ["list"], ["check"], ["new"], ["new", "dataset"], ["build"], ["status"]])
 def test_help_says_what_a_command_does_with_an_example(command):
     shown = click.testing.CliRunner().invoke(cli.main, [*command, "--help"])
     assert shown.exit_code == 0

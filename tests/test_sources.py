@@ -3,6 +3,7 @@
 import gzip
 import os
 import sqlite3
+import zipfile
 from types import SimpleNamespace
 
 import duckdb
@@ -369,3 +370,11 @@ def test_inputs_of_a_project_in_a_folder_with_glob_characters_are_its_own(tmp_pa
         (folder / "orders.csv").write_text(ROWS, encoding="utf-8")
         write_toml(folder, {"orders": {"source": "*.csv"}})
         assert dataset_inputs("dataset.toml", folder) == [folder / "dataset.toml", folder / "orders.csv"]
+
+
+def test_workbook_is_refused_by_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "orders.xlsx", "w") as book:
+        book.writestr("xl/workbook.xml", "<workbook/>")
+    toml = write_toml(tmp_path, {"orders": {"source": "orders.xlsx"}})
+    with open_engine(threads=1) as engine, pytest.raises(DataError, match="orders.xlsx is an Excel workbook or a zip"):
+        read_dataset(toml, engine)

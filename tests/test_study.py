@@ -1,10 +1,12 @@
 """What a notebook opens: tables that are there, tables that are not, and ids that look alike."""
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from datasets import CUSTOMERS, ORDERS, REFERRALS, write_dataset
 
 from journeylib.errors import ContractError, DataError, NotAnswerableError
+from journeylib.parameters import QUARANTINE
 from journeylib.study import open_study
 
 
@@ -101,7 +103,7 @@ def test_cells_carry_the_segment_of_the_customer_or_of_the_first_order(study):
     orders += "o1,a,2024-02-01,1,tea\no2,a,2024-03-01,1,cups\no3,b,2024-02-01,1,cups\no4,c,2024-02-01,1,\n"
     customers = CUSTOMERS.replace("\n", ",segment_size\n") + "a,2024-01-01,small\nb,2024-01-01,large\nc,2024-01-01,\n"
     opened = study(orders=orders, customers=customers)
-    for query in (opened.holdout_cells, opened.value_cells):
+    for query in (opened.purchase_cells, opened.holdout_cells, opened.value_cells):
         first = query(segment="orders.category").groupby("segment")["customers"].sum()
         assert first.to_dict() == {"cups": 1, "not known": 1, "tea": 1}
     known = opened.value_cells(segment="customers.segment_size").groupby("segment")["customers"].sum()
@@ -111,3 +113,16 @@ def test_cells_carry_the_segment_of_the_customer_or_of_the_first_order(study):
             opened.holdout_cells(segment=wrong)
     with pytest.raises(ContractError, match="cannot be parted by orders.revenue. Name a column of words, as customers"):
         opened.holdout_cells(segment="orders.revenue")
+
+
+@pytest.mark.parametrize("faulty", [1, 40])
+def test_faulty_rows_are_kept_where_the_runner_asks_also_when_there_are_too_many(study, tmp_path, monkeypatch, faulty):
+    monkeypatch.setenv(QUARANTINE, str(tmp_path))
+    orders = ORDERS + "o,c1,2024-02-01,1\n" * 40 + "".join(f"b{i},c1,2024-02-30,1\n" for i in range(faulty))
+    if faulty > 1:
+        with pytest.raises(DataError, match="40 of 80 rows"):
+            study(orders=orders)
+    else:
+        study(orders=orders)
+    (kept,) = tmp_path.glob("*.parquet")
+    assert pq.read_table(kept)["reason"].to_pylist() == ["bad_date"] * faulty

@@ -212,6 +212,13 @@ def test_quarantine_is_written_whole_with_reason_line_and_fields(door, tmp_path)
     assert fields[4]["5"] == "x"
 
 
+def test_quarantine_of_faults_alone_leaves_out_what_is_in_order(door, tmp_path):
+    found = door(orders=REFUSED)
+    assert found.write_quarantine(tmp_path / "faults.parquet", faults_only=True) == 4
+    kept = pq.read_table(tmp_path / "faults.parquet").to_pydict()
+    assert kept["line"] == [7, 8, 10, 12] and all(kept["is_fault"])
+
+
 def test_offenders_are_listed_by_table_and_reason(door):
     found = door(orders=REFUSED, referrals=REFERRALS + "r,c,c,2024-02-01,\ns,c,,2024-02-01,\n")
     assert found.offenders()["line"].tolist() == [7, 8, 9, 10, 12, 13, 2]

@@ -45,7 +45,7 @@ _FIELDS = (
     Reason("bad_currency", "not a currency code of three capital letters such as EUR"),
 )
 _OUTSIDE = (
-    Reason("skipped", "of a kind that dataset.toml says to skip", is_fault=False),
+    Reason("skipped", "of a kind that dataset.toml leaves out", is_fault=False),
     Reason("before_observed_from", "before the first day of observation", is_fault=False),
     Reason("after_observed_until", "after the last day of observation", is_fault=False),
     Reason("dup_same", "the same id and content once more; the first is used", is_fault=False),

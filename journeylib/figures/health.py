@@ -5,6 +5,8 @@ import pandas as pd
 
 from journeylib.figures.style import COLOURS, Drawing, styled, title_block
 
+EDGE = pd.Timedelta(days=12)  # of empty time before the first month and after the last
+
 
 @styled
 def rows_by_month(table: pd.DataFrame) -> Drawing:
@@ -23,7 +25,7 @@ def rows_by_month(table: pd.DataFrame) -> Drawing:
     for ax, name in zip(axes[:, 0], names, strict=True):
         part = table[table["table_name"] == name]
         ax.plot(part["month"], part["row_count"], color=COLOURS["model"], lw=1.8, marker="o", ms=2.5)
-        ax.set(ylim=(0, None))
+        ax.set(ylim=(0, None), xlim=(table["month"].min() - EDGE, table["month"].max() + EDGE))
         ax.set_title(name, loc="left", size=9.5, weight="bold", color=COLOURS["model"])
         least, most = part["row_count"].min(), part["row_count"].max()
         told.append(f"{name}: {least:,} to {most:,} rows a month over {len(part)} months")

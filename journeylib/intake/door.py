@@ -52,13 +52,15 @@ class Intake:
         """
         return offenders(self._read, table, reason, max_rows)
 
-    def write_quarantine(self, path: str | Path) -> int:
+    def write_quarantine(self, path: str | Path, faults_only: bool = False) -> int:
         """Write every refused row, as in `offenders`, to a Parquet file only its owner can read; returns how many.
+
+        `faults_only` leaves out rows that are in order and outside the window, repeated, or skipped by declaration.
 
         Raises DataError when a source changed after it was read, or `path` cannot be written.
         """
-        expected = int(self.ledger.rows["rows_quarantined"].sum())
-        return write_refused(self._read, Path(path), expected)
+        expected = int(self.quarantine.loc[self.quarantine["is_fault"] | (not faults_only), "rows"].sum())
+        return write_refused(self._read, Path(path), expected, faults_only)
 
 
 class _Scratch:

@@ -41,7 +41,8 @@ class Ledger:
 
 def account(engine: Engine, judged: Judged) -> Ledger:
     """Add up one table, and refuse to go on unless in = used + quarantined, in rows and in money."""
-    table, money, opened = judged.table.name, judged.table.money, judged.opened
+    table, opened = judged.table.name, judged.opened
+    money = judged.table.money if judged.has(judged.table.money) else ""
     into = _totals(engine, identifier(f"{table}_read"), money)
     used = _totals(engine, identifier(table), money)
     refused = _totals(engine, f"(select * from {identifier(f'{table}_judged')} where rule > 0) as refused", money)

@@ -106,6 +106,18 @@ class ParquetTable:
                 first += size
 
 
+def glimpse_parquet(file: Path, most_rows: int) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the columns of a Parquet file, nested ones by their path, and rows of its first and last group as text."""
+    opened = _open(file)
+    paths = dict(_paths(opened.schema_arrow))
+    leaves = {name: path for name, (path, kind) in paths.items() if not pa.types.is_struct(kind)}
+    rows = []
+    for group in dict.fromkeys((0, opened.num_row_groups - 1)) if opened.num_row_groups else ():
+        found = opened.read_row_group(group).slice(0, most_rows).to_pylist()
+        rows += [tuple(_field(values, path) or "" for path in leaves.values()) for values in found]
+    return list(leaves), rows
+
+
 def _open(file: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(file)

@@ -132,7 +132,8 @@ def match(source: TableSource, file: str, names: Sequence[str]) -> dict[str, tup
         if missing:
             raise DataError(
                 f'{file} has no column "{missing[0]}" ({column.name}: {column.help})',
-                way_out=f"{did_you_mean(missing[0], names)} Say so in [{source.name}.columns] of dataset.toml.",
+                way_out=f"{did_you_mean(missing[0], names)} Say so in [{source.name}.columns] of dataset.toml, or in"
+                f" [{source.name}.constants] where all rows have the same.",
             )
         places[name] = tuple(names.index(name) for name in wanted)
     for name, condition in source.conditions.items():

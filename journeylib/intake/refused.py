@@ -32,17 +32,22 @@ SCHEMA = pa.schema(
 )
 
 
-def refused_rows(read: Mapping[str, Judged], table: str = "", reason: str = "") -> Iterator[tuple]:
+def refused_rows(
+    read: Mapping[str, Judged], table: str = "", reason: str = "", faults_only: bool = False
+) -> Iterator[tuple]:
     """Yield every refused row as in `SCHEMA`; ``fields`` is a JSON object of its text by source column."""
+    asked = {name for name, r in REASONS.items() if reason in ("", name) and (r.is_fault or not faults_only)}
     for name, judged in read.items():
         if table not in ("", name):
             continue
         batches = [batch.to_numpy() for batch in judged.refused()]
         found = np.concatenate(batches) if batches else np.empty((0, 2), dtype=np.int64)
+        numbers = [number for number, rule in enumerate(judged.rules, start=1) if rule.reason in asked]
+        found = found[np.isin(found[:, 1], numbers)]
         rules = dict(found.tolist())
         for record in judged.opened.records(found[:, 0] - 1):
             rule = Rule("", "ragged") if record.row < 0 else judged.rules[rules[record.row + 1] - 1]
-            if reason in ("", rule.reason):
+            if rule.reason in asked:
                 yield _line(name, rule, record)
 
 
@@ -52,12 +57,12 @@ def offenders(read: Mapping[str, Judged], table: str, reason: str, max_rows: int
     return pd.DataFrame(found, columns=SCHEMA.names).astype({"line": "int64", "is_fault": bool})
 
 
-def write_refused(read: Mapping[str, Judged], path: Path, expected: int) -> int:
-    """Write all refused rows to a Parquet file that only its owner can read, whole or not at all."""
+def write_refused(read: Mapping[str, Judged], path: Path, expected: int, faults_only: bool = False) -> int:
+    """Write refused rows to a Parquet file that only its owner can read, whole or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            written = _write(refused_rows(read), file)
+            written = _write(refused_rows(read, faults_only=faults_only), file)
         if written != expected:
             raise DataError(f"{written:,} refused rows were found again, not {expected:,}", way_out="Read them anew.")
         os.replace(part, path)

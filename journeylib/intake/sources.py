@@ -28,7 +28,7 @@ def open_table(dataset: Dataset, source: TableSource, scratch: Path, frame: pd.D
 
 
 def _open_files(source: TableSource, files: tuple[Path, ...], scratch: Path) -> OpenTable:
-    kinds = {_kind(file) for file in files}
+    kinds = {kind_of(file) for file in files}
     if len(kinds) > 1:
         mixed = " and ".join(sorted(kinds))
         raise DataError(f"{source.name}: {mixed} files are mixed", way_out="Narrow source to one kind.")
@@ -49,12 +49,21 @@ def _spooled(source: TableSource, scratch: Path, spool: Callable[[Path], Spooled
     return ParquetTable(source, [copied.file], [copied.part], copied.floats)
 
 
-def _kind(file: Path) -> str:
-    """Return what a file is: Parquet by its name, a database by its first bytes, else text."""
+def kind_of(file: Path) -> str:
+    """Return what a file is: Parquet by its name, a SQLite or DuckDB database by its first bytes, else text.
+
+    Raises DataError for an Excel workbook or another zip archive.
+
+    >>> from journeylib.parameters import dataset_file
+    >>> kind_of(dataset_file("cdnow"))
+    'text'
+    """
     if file.suffix == ".parquet":
         return "Parquet"
     with file.open("rb") as opened:
         start = opened.read(16)
+    if start.startswith(b"PK\x03\x04"):
+        raise DataError(f"{file.name} is an Excel workbook or a zip archive", way_out="Save each table in it as CSV.")
     if start == b"SQLite format 3\0":
         return "SQLite"
     return "DuckDB" if start[8:12] == b"DUCK" else "text"

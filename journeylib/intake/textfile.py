@@ -27,7 +27,7 @@ from journeylib.intake.parts import (
 )
 from journeylib.intake.records import Scan, scan
 
-_PACKED = {".gz": "gzip", ".zst": "zstd"}
+PACKED = {".gz": "gzip", ".zst": "zstd"}
 
 
 class TextTable:
@@ -63,7 +63,7 @@ class TextTable:
 
     def _scan(self, file: Path, scratch: Path) -> Scan:
         """Scan a file, or a plain copy of it when it is packed, not UTF-8, or mixes line endings."""
-        plain = _unpacked(file, scratch) if file.suffix in _PACKED else file
+        plain = _unpacked(file, scratch) if file.suffix in PACKED else file
         if self._source.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
             plain = _plain_copy(plain, self._source.encoding, scratch)
         found = scan(plain, self._source.dialect)
@@ -116,7 +116,7 @@ def _unpacked(file: Path, scratch: Path) -> Path:
     """Write what a packed file holds; DataError when it is damaged or cut short."""
     plain = Path(tempfile.mkdtemp(dir=scratch)) / file.stem
     try:
-        with pa.input_stream(str(file), compression=_PACKED[file.suffix]) as packed, plain.open("wb") as copy:
+        with pa.input_stream(str(file), compression=PACKED[file.suffix]) as packed, plain.open("wb") as copy:
             shutil.copyfileobj(packed, copy)
     except OSError as error:
         way_out = f"Pack it again; a file that is not packed needs a name without {file.suffix}."

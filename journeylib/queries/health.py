@@ -1,6 +1,9 @@
 """What the records cover: rows over time, who started the contact, when customers were first seen."""
 
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+from journeylib.engine import identifier
 
 DAYS = {  # the day that places a row of each table in time
     "orders": "ordered_on",
@@ -26,14 +29,28 @@ def months(tables: Sequence[str]) -> str:
 
 
 def first_orders() -> str:
-    """Count customers by the month of their first order, and how many of them ordered again later."""
+    """Count customers by the month of their first order."""
     return """
-with firsts as (
-  select customer_id, min(ordered_on) as first_on, max(ordered_on) as last_on from orders group by customer_id
-)
-select cast(date_trunc('month', first_on) as date) as month, count(*) as customers,
-  sum(case when last_on > first_on then 1 else 0 end) as came_back
-from firsts group by 1 order by 1"""
+with firsts as (select customer_id, min(ordered_on) as first_on from orders group by customer_id)
+select cast(date_trunc('month', first_on) as date) as month, count(*) as customers from firsts group by 1 order by 1"""
+
+
+def follow_up(until: dt.date, bounds: Sequence[int]) -> str:
+    """Count customers by how long they were observed since their first order, to `until` or their own last day.
+
+    ``span`` is the number of `bounds` (days, ascending) that they reached.
+    """
+    reached = " + ".join(f"case when days >= {days:d} then 1 else 0 end" for days in bounds)
+    return f"""
+with firsts as (select customer_id, min(ordered_on) as first_on from orders group by customer_id),
+     spans as (select coalesce(observed_until, date '{until}') - first_on as days
+               from firsts left join customers using (customer_id))
+select {reached} as span, count(*) as customers from spans group by 1 order by 1"""
+
+
+def truncated() -> str:
+    """Count customers, and those whose earlier records are missing."""
+    return "select count(*) as customers, sum(case when left_truncated then 1 else 0 end) as truncated from customers"
 
 
 def directions() -> str:
@@ -41,3 +58,13 @@ def directions() -> str:
     return """
 select coalesce(direction, 'unknown') as direction, count(*) as touchpoints, count(distinct customer_id) as customers
 from events group by 1 order by 1"""
+
+
+def filled(table: str, columns: Mapping[str, str]) -> str:
+    """Count the rows of a table, and of each column those with a value; `columns` are names and what they are kept as.
+
+    >>> filled("orders", {"ordered_at": "ordered_on"})
+    'select count(*) as all_rows, count("ordered_on") as "ordered_at" from "orders"'
+    """
+    counts = ", ".join(f"count({identifier(kept_as)}) as {identifier(name)}" for name, kept_as in columns.items())
+    return f"select count(*) as all_rows, {counts} from {identifier(table)}"

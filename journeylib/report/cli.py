@@ -1,9 +1,7 @@
 """The ``journey`` command."""
 
-import contextlib
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -11,36 +9,18 @@ from pathlib import Path
 
 import click
 
-from journeylib.errors import JourneyError, SpecError, UsageError, printable
+from journeylib.errors import SpecError, UsageError, printable
 from journeylib.parameters import project_root
-from journeylib.report import plan
+from journeylib.report import plan, rehearse
+from journeylib.report.new import new
 from journeylib.report.progress import Progress
 from journeylib.report.publish import Site
 from journeylib.report.runner import GOOD, standing_reports
 from journeylib.report.runner import build as build_reports
 from journeylib.report.spec import read_suites, select
+from journeylib.report.terminal import Friendly, open_missing_streams, terminated
 
 NEVER = "never built"
-INTERRUPTED = 128  # plus the signal's number
-
-
-class Friendly(click.Group):
-    """A command group that says what went wrong in one line and leaves with the error's own exit code."""
-
-    def invoke(self, ctx: click.Context):
-        """Run a command without ever showing a traceback for a user's mistake."""
-        try:
-            return super().invoke(ctx)
-        except JourneyError as error:
-            message, code = str(error), error.exit_code
-        except KeyboardInterrupt:
-            message, code = "interrupted; nothing was published", INTERRUPTED + signal.SIGINT
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            message, code = printable(f"{error.strerror or error} ({error.filename})."), JourneyError.exit_code
-        click.echo(f"journey: {message}", err=True)
-        ctx.exit(code)
 
 
 @click.group(cls=Friendly, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -59,11 +39,16 @@ def main(ctx: click.Context, root: Path | None) -> None:
     Examples:
       journey list                      what reports there are
       journey check                     would they run? (no notebook is started)
+      journey check --data              what becomes of every row of their data?
+      journey new dataset myshop --from orders.csv
       journey build                     build what changed, publish
       journey build cdnow -j 4          one suite, four notebooks at a time
       journey status                    what is published, and is it up to date?
     """  # noqa: D301 - click reads the \b
     ctx.obj = _root(root) if ctx.invoked_subcommand else None
+
+
+main.add_command(new)
 
 
 def _root(given: Path | None) -> Path:
@@ -94,31 +79,43 @@ def list_(root: Path) -> None:
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[SUITE | REPORT]...")
+@click.argument("names", nargs=-1, metavar="[SUITE | REPORT | DATASET]...")
+@click.option("--data", "with_data", is_flag=True, help="Read the datasets too, and say what became of every row.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_obj
-def check(root: Path, names: tuple[str, ...], as_json: bool) -> None:
+def check(root: Path, names: tuple[str, ...], with_data: bool, as_json: bool) -> None:
     """Check specs, parameters, notebooks and source files, without running anything.
 
+    With --data the datasets of these reports, or the datasets that are named, are read as a dry run:
+    rows and money used and set aside, by reason and with the first example of each, which may name a
+    person; how far each column is filled; which notebooks the data can answer.
+
     Leaves with 0 when all reports could start, 2 for a spec or parameter that cannot be meant, 3 for
-    data that are not there.
+    data that are not there, cannot be read, or do not carry a report.
 
     \b
     Examples:
       journey check
       journey check cdnow --json
+      journey check --data myshop       one folder of data/
     """  # noqa: D301 - click reads the \b
-    steps = plan.prepare(root, select(read_suites(root), names))
-    problems = {s.report.ref: s.problem for s in steps if s.problem}
+    suites = read_suites(root, required=not (with_data and names))  # a dataset can be looked at before any report
+    reports, datasets = rehearse.meant(root, suites, names) if with_data else (select(suites, names), [])
+    steps = plan.prepare(root, reports)
+    problems = {s.report.ref: (str(s.problem), s.problem.exit_code) for s in steps if s.problem}
+    found = rehearse.rehearse(root, datasets, reports)
+    problems |= {f["dataset"]: (f["problem"], f["exit_code"]) for f in found if f["exit_code"]}
     if as_json:
         listed = [{"report": s.report.ref, "problem": str(s.problem or "") or None} for s in steps]
-        click.echo(json.dumps({"schema": 1, "reports": listed}, indent=1))
+        click.echo(json.dumps({"schema": 1, "reports": listed} | ({"datasets": found} if with_data else {}), indent=1))
     else:
         for step in steps:
             click.echo(f"{'problem' if step.problem else 'ok':8} {step.report.ref}")
-    for ref, problem in problems.items():
+        for line in (line for result in found for line in rehearse.in_words(result)):
+            click.echo(printable(line))
+    for ref, (problem, _) in problems.items():
         click.echo(f"journey: {ref}: {problem}", err=True)
-    sys.exit(max((p.exit_code for p in problems.values()), default=0))
+    sys.exit(max((code for _, code in problems.values()), default=0))
 
 
 @main.command()
@@ -154,7 +151,7 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
       journey build cdnow --wait 600 --log-format json
       journey build lifetime_value -p horizon_weeks=26
     """  # noqa: D301 - click reads the \b
-    _open_missing_streams()
+    open_missing_streams()
     if math.isnan(wait):
         raise UsageError("--wait takes a number of seconds, not nan")
     suites, reports = read_suites(root), plan.chosen(root, names, _pairs(pairs))
@@ -162,15 +159,17 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
         for ref, state in _states(root, reports, force).items():
             click.echo(f"would run  {ref} ({'; '.join(state['why'])})" if state["why"] else f"unchanged  {ref}")
         return
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-        signal.signal(signal.SIGHUP, _terminated)
+        signal.signal(signal.SIGHUP, terminated)
     progress = Progress(log_format)
     built = build_reports(root, suites, reports, progress, jobs=jobs, force=force, fail_fast=fail_fast, wait=wait)
     for report in built.reports:
         said = f"{report['status']:15} {report['suite']}/{report['id']}"
         traceback = f" Traceback: {report['log']}" if report["log"] else ""
         click.echo(f"{said}  {report['reason']}{traceback}".rstrip())
+    for kept in (kept for report in reports if (kept := Site(root).quarantine(report)).is_dir()):
+        click.echo(f"faulty rows of its data, for you alone: {kept.relative_to(root)}")
     front = Site(root).link / "index.html"
     click.echo(f"\n{front.relative_to(root)}\n{front.as_uri()}")
     sys.exit(built.exit_code)
@@ -229,7 +228,7 @@ def simulate(preset: str, customers: int | None, seed: int, out: str, form: str,
       journey simulate --preset push_heavy --customers 100000 --seed 7 --out data/pushy --format parquet
     """  # noqa: D301 - click reads the \b
     request = {"preset": preset, "customers": customers, "seed": seed, "out": out, "format": form, "force": force}
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     # A process of its own: this command stays light, and the runner knows nothing of the simulator.
     with subprocess.Popen([sys.executable, "-P", "-m", "journeylib.simulate", json.dumps(request)]) as process:
         try:
@@ -272,19 +271,3 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
     if wrong := [t for t in texts if "=" not in t]:
         raise UsageError("-p takes NAME=VALUE", first=wrong[0], way_out="For example: -p horizon_weeks=26.")
     return dict(t.split("=", 1) for t in texts)
-
-
-def _open_missing_streams() -> None:
-    """Open what the caller closed (``>&-``), or the next file, such as the lock, would be taken for the output."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
-
-
-def _terminated(number: int, _: object) -> None:
-    """Leave through every clean-up: workers stopped, staging removed, nothing published."""
-    with contextlib.suppress(OSError):  # the terminal may be gone
-        click.echo("journey: terminated; nothing was published", err=True)
-    sys.exit(INTERRUPTED + number)

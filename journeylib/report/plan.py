@@ -11,6 +11,7 @@ from journeylib.errors import DataError, JourneyError, ParameterError, SpecError
 from journeylib.parameters import DATABASE, dataset_file, dataset_inputs, plain, read_toml
 from journeylib.report import manifest
 from journeylib.report.spec import Report, override, read_suites, select
+from journeylib.report.window import check_dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ def chosen(root: Path, names: tuple[str, ...], pairs: Mapping[str, str]) -> list
 
 
 def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
-    """Read and hash all that each report is made from. Raises SpecError for a notebook that cannot be one.
+    """Read and hash all that each report is made from. Raises UsageError for what cannot be meant.
 
     Data that are not there or cannot be read are the problem of their reports alone; the others can run.
     Only a dataset named on the command line is refused at once.
@@ -56,6 +57,7 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
         content = notebook_file(root, report.notebook).read_bytes()
         problem, inputs, unseen = None, [], []
         try:
+            check_dataset(root, report)
             inputs = [digest(path) for path in input_files(root, report)]
             unseen = _unseen(root, report)
         except OSError as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from journeylib.errors import BusyError, JourneyError, UsageError
 from journeylib.report import manifest
+from journeylib.report.spec import Report
 
 KEPT_RUNS = 12
 FREE_BYTES = 100_000_000
@@ -55,8 +56,12 @@ class Site:
 
     @property
     def logs(self) -> Path:
-        """Tracebacks of failed reports, for the owner's eyes only."""
+        """Tracebacks of failed reports and faulty rows of their data, for the owner's eyes only."""
         return self.work / "logs"
+
+    def quarantine(self, report: Report) -> Path:
+        """The folder of the faulty rows that a report found in its data when it last ran; not there without any."""
+        return self.logs / f"{report.suite}-{report.id}.quarantine"
 
     def current(self) -> dict | None:
         """Return the manifest of the published run; None before the first, or when it cannot be read."""

@@ -175,6 +175,7 @@ class _Run:
         """Stop a worker and note what came of its report."""
         worker.stop()
         self.workers.remove(worker)
+        self._keep_quarantine(worker)
         seconds = {"seconds": round(time.monotonic() - worker.began, 1)}
         if fields["status"] != "failed" and not plan.holds(worker.step, self.site.root):
             fields = {"status": "failed", "reason": "its data or the package changed while it ran", "exit_code": 1}
@@ -190,6 +191,13 @@ class _Run:
         log = self.site.logs / f"{worker.step.report.suite}-{worker.step.report.id}.log"
         shutil.move(worker.log, log)
         return log.relative_to(self.site.root).as_posix()
+
+    def _keep_quarantine(self, worker: Worker) -> None:
+        """Move the faulty rows that a report found in its data beside its log; those of its run before go."""
+        kept = self.site.quarantine(worker.step.report)
+        shutil.rmtree(kept, ignore_errors=True)
+        if worker.quarantine.is_dir() and any(worker.quarantine.glob("*.parquet")):
+            shutil.move(worker.quarantine, kept)
 
     def _give_up(self, step: Step, status: str, reason: str, exit_code: int) -> None:
         self.waiting.remove(step)

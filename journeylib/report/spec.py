@@ -78,11 +78,11 @@ class Suite:
     reports: tuple[Report, ...]
 
 
-def read_suites(root: Path) -> list[Suite]:
+def read_suites(root: Path, required: bool = True) -> list[Suite]:
     """Read every ``reports/*.toml`` of a project. Raises SpecError or ParameterError, naming file and report."""
     # A hidden file is an editor's, not a spec.
     files = sorted(f for f in (root / "reports").glob("*.toml") if not f.name.startswith("."))
-    if not files:
+    if required and not files:
         raise SpecError(
             "no report spec found",
             first=root / "reports" / "*.toml",

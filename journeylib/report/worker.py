@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from journeylib.errors import JourneyError
+from journeylib.parameters import QUARANTINE
 from journeylib.report import manifest, render
 from journeylib.report.execute import execute, kernel_environment, write_kernel_spec
 from journeylib.report.harvest import clean_notebook, collect, without_folders
@@ -45,6 +46,11 @@ class Worker:
     def log(self) -> Path:
         """All that the worker and its kernel printed, tracebacks included."""
         return self.folder / "log"
+
+    @property
+    def quarantine(self) -> Path:
+        """The faulty rows of the datasets that the notebook opened, a Parquet file each."""
+        return self.folder / "quarantine"
 
     @property
     def overtime(self) -> float:
@@ -78,9 +84,10 @@ def _work(parent: int, root, step: Step, folder: Path, private: Path, provenance
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    os.environ.update(kernel_environment(root, private))
+    os.environ.update(kernel_environment(root, private) | {QUARANTINE: str(folder / "quarantine")})
     os.chdir(folder)
-    private.mkdir(mode=0o700)
+    for place in (private, folder / "quarantine"):
+        place.mkdir(mode=0o700)
     write_kernel_spec(private)
     try:
         fields, pages = _report(root, step, private, provenance, connection)

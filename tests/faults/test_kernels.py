@@ -5,6 +5,7 @@ import stat
 import subprocess
 import time
 
+import pyarrow.parquet as pq
 import pytest
 import small_project
 
@@ -128,6 +129,23 @@ def test_expected_failure_keeps_no_log(built):
         "shop-lifetime_value--seed=8.log",
         "shop-slow.log",
     }
+
+
+def test_faulty_rows_of_a_report_are_kept_in_private_and_go_when_they_are_mended(tmp_path):
+    open_shop = "import journeylib as jl\nstudy = jl.open_study(dataset)"
+    root = small_project.make(tmp_path, open_shop)
+    bad = "".join(f"c{i},1997-01-02,1.00\n" for i in range(40)) + f"{SECRET},1997-02-30,1.00\n"
+    (root / "data/shop/orders.csv").write_text(small_project.ORDERS + bad)
+    done = small_project.journey(root, "build")
+    kept = root / "reports/.work/logs/shop-lifetime_value.quarantine/shop.parquet"
+    assert f"faulty rows of its data, for you alone: {kept.parent.relative_to(root)}" in done.stdout
+    assert json.loads(pq.read_table(kept)["fields"][0].as_py())["customer_id"] == SECRET
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (kept, kept.parent, kept.parent.parent)] == [0o600, 0o700, 0o700]
+    assert not [p for p in (root / "reports/.runs").rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()]
+    assert "faulty rows" in small_project.journey(root, "build").stdout  # unchanged: what was kept stays
+    (root / "data/shop/orders.csv").write_text(small_project.ORDERS)
+    assert "faulty rows" not in small_project.journey(root, "build").stdout
+    assert not kept.parent.exists()
 
 
 def test_nothing_is_left_but_the_site_and_the_logs(built):
