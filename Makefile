@@ -16,7 +16,7 @@ install_lock = $(BIN)/python -m pip install --quiet --require-hashes -r $(1)
 install_self = $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help install reports test lab audit bench findings codebook picture lock clean browser
+.PHONY: help install reports test lab audit bench peers findings codebook picture lock clean browser
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | column -t -s "$$(printf '\t')"
@@ -56,6 +56,15 @@ audit: browser ## run the long proofs too
 bench: .venv/dev.done ## measure speed; prints figures, judges nothing
 	@$(BIN)/python -m pytest -m bench -s
 
+peers: .venv-peers/peers.done ## install what bench measures us against into .venv-peers
+
+.venv-peers/peers.done: BIN := .venv-peers/bin
+.venv-peers/peers.done: requirements/peers.txt
+	@echo "Installing lifetimes and pymc-marketing into .venv-peers (a few minutes) ..."
+	$(if $(UV),@uv venv --quiet --clear --python $(PYTHON) .venv-peers,@$(PYTHON) -m venv --clear .venv-peers)
+	@$(call install_lock,requirements/peers.txt)
+	@touch $@
+
 findings: .venv/dev.done ## run the notebooks and keep the outputs of their findings cells, for a commit
 	@cd notebooks && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False $$n; done
@@ -75,6 +84,8 @@ lock: ## resolve the dependencies again (needs uv)
 	  --group build --extra lab --extra postgres --extra test -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --universal --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 	  --group build --extra lab --extra postgres --extra test -c requirements/run.txt pyproject.toml -o requirements/constraints.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  --group pyproject.toml:peers -o requirements/peers.txt
 
 clean: ## remove everything that was generated
-	rm -rf .venv .work reports/site reports/.runs reports/.work
+	rm -rf .venv .venv-peers .work reports/site reports/.runs reports/.work
