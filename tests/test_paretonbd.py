@@ -120,15 +120,17 @@ def many(seed=1, n=4000):
 
 
 @pytest.mark.parametrize("params", [PUBLISHED, (0.1, 0.008, 3.0, 200.0), (8.0, 300.0, 0.9, 0.01)])
-def test_shared_days_give_what_each_history_gives_alone(params):
+@pytest.mark.parametrize("patterns", [2, 100])
+def test_shared_days_give_what_each_history_gives_alone(params, patterns):
     x, t_x, T, n = many()
-    shared, alone = Histories.of(x, t_x, T, n), Histories.of(x, t_x, T, n, pattern=np.arange(x.size) % 2)
+    shared, alone = Histories.of(x, t_x, T, n), Histories.of(x, t_x, T, n, pattern=np.arange(x.size) % patterns)
     assert shared.grid is not None
     assert alone.grid is None
-    two = [np.full(2, p) for p in params]
-    expected = paretonbd.log_odds_gone(two, alone)
+    assert len(alone.parts) == (patterns if patterns == 2 else 0)
+    each = [np.full(patterns, p) for p in params]
+    expected = paretonbd.log_odds_gone(each, alone)
     assert paretonbd.log_odds_gone(params, shared) == pytest.approx(expected, rel=1e-10, abs=1e-10)
-    value, gradient = paretonbd.total(two, alone)
+    value, gradient = paretonbd.total(each, alone)
     got, slope = paretonbd.total(params, shared)
     assert got == pytest.approx(value, rel=1e-11)
     assert slope[:, 0] == pytest.approx(gradient.sum(axis=1), rel=1e-8, abs=1e-6)

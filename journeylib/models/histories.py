@@ -15,6 +15,9 @@ from scipy.special import digamma, gammaln
 from journeylib.models.cells import refuse
 
 
+MANY = 100  # histories of one pattern that are worth a table of their own
+
+
 class Grid(NamedTuple):
     """Distinct x, distinct ages (of t_x and T together), and the flat places of (x, t_x) and (x, T) among them."""
 
@@ -72,6 +75,15 @@ class Histories:
     def by_T(self) -> tuple[np.ndarray, ...]:
         """Distinct (T, pattern), the customers of each, and their repeat purchases."""
         return (*self._tally(self.T, self.n), self._tally(self.T, self.n * self.x)[2])
+
+    @cached_property
+    def parts(self) -> list["Histories"]:
+        """The histories of each pattern, where they are many for each; empty otherwise."""
+        if not 1 < self.patterns <= self.x.size // MANY:
+            return []
+        columns = self.x, self.t_x, self.T, self.n
+        chosen = (self.pattern == pattern for pattern in range(self.patterns))
+        return [Histories.of(*(column[rows] for column in columns)) for rows in chosen]
 
     @cached_property
     def grid(self) -> Grid | None:

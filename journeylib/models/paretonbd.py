@@ -30,6 +30,9 @@ def total(params: Sequence[ArrayLike], histories: Histories) -> tuple[float, np.
     >>> round(total((0.55, 10.58, 0.61, 11.67), Histories.of([2, 0], [30.4, 0.0], 38.9))[0], 6)
     -10.080246
     """
+    if histories.parts:
+        each = [total(at(i, params), part) for i, part in enumerate(histories.parts)]
+        return sum(value for value, _ in each), np.hstack([gradient for _, gradient in each])
     value, by_buying = buying(params, histories)
     T, pattern, n, _ = histories.by_T
     _, _, s, beta = at(pattern, params)
