@@ -14,7 +14,6 @@ from scipy.special import digamma, gammaln
 
 from journeylib.models.cells import refuse
 
-
 MANY = 100  # histories of one pattern that are worth a table of their own
 
 
