@@ -19,6 +19,7 @@ _HOME = {
     "GammaGamma": "models.spend",
     "spend_frequency_correlation": "models.spend",
     "lifetime_value": "models.value",
+    "score": "score",
     "predicted_purchases": "models.portfolio",
     "Estimate": "estimates",
     "Check": "estimates",

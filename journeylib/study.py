@@ -194,6 +194,10 @@ class Study:
         """Return purchase cells parted by level of spend, with ``mean_spend``: what lifetime value is counted from."""
         return self._cells(orders.value_cells, calibration_end, unit)
 
+    def histories(self, calibration_end: dt.date | str | None = None) -> str:
+        """Return the name of the table of purchase histories that the engine keeps, one row a customer."""
+        return self._history(calibration_end)
+
     def _cells(self, query, calibration_end: dt.date | None, unit: str) -> pd.DataFrame:
         if unit not in DAYS_PER:
             raise ContractError(f'no time unit "{unit}"', way_out=f"Take one of {', '.join(DAYS_PER)}.")

@@ -5,6 +5,7 @@ one day are one purchase. Refunds reduce money and are never a purchase.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Literal
 
 ZeroOrders = Literal["count", "ignore"]
@@ -74,12 +75,23 @@ def holdout_cells(histories: str) -> str:
 
 
 def value_cells(histories: str) -> str:
-    """Customers counted per (x, t_x, T) and level of repeat spend, in steps of two per cent.
+    """Customers counted per (x, t_x, T) and ``spend_level``, their repeat spend in steps of two per cent.
 
     Sums over customers are exact whatever the steps; only a ranking of single customers sees them.
     """
-    level = f"case when {_SPENDS} then floor(50 * ln(cast(repeat_revenue as double precision) / x)) end"
-    return _cells(histories, level)
+    return _cells(_levelled(histories), "spend_level", "spend_level")
+
+
+def scores(histories: str, scored: str, columns: Sequence[str]) -> str:
+    """Every customer, in the order of their ids, with `columns` of the value cell they belong to.
+
+    `scored` are value cells with t_x and T in days.
+    """
+    shown = ", ".join(f"c.{name}" for name in columns)
+    same = " and ".join(f"h.{name} is not distinct from c.{name}" for name in VALUE_CELL)
+    return f"""
+select h.customer_id, h.x, h.t_x / 7.0 as t_x, h.T / 7.0 as T, {shown}
+from {_levelled(histories)} h join {scored} c on {same} order by h.customer_id"""
 
 
 def population(histories: str, histories_now: str) -> str:
@@ -95,6 +107,11 @@ select
   (select count(distinct customer_id) from orders) - (select count(*) from {histories_now}) as never_bought"""
 
 
+def customers(histories: str) -> str:
+    """How many customers there are."""
+    return f"select count(*) as customers from {histories}"
+
+
 def currencies() -> str:
     """The currencies in the clean orders."""
     return "select distinct currency from orders order by currency"
@@ -106,6 +123,13 @@ def first_day() -> str:
 
 
 _SPENDS = "x > 0 and repeat_revenue > 0"
+VALUE_CELL = ("x", "t_x", "T", "spend_level")  # what the customers of a value cell have in common
+
+
+def _levelled(histories: str) -> str:
+    """Histories with ``spend_level``: steps of two per cent from 1 up to the mean repeat spend; null if unknown."""
+    level = "cast(floor(50 * ln(cast(repeat_revenue as double precision) / x)) as integer)"
+    return f"(select *, case when {_SPENDS} then {level} end as spend_level from {histories})"
 
 
 def _cells(histories: str, group: str, *shown: str) -> str:
@@ -116,7 +140,7 @@ select x, t_x, T{columns}, count(*) as customers,
   case when min(case when {_SPENDS} then 1 else 0 end) = 1
     then cast(sum(repeat_revenue) as double precision) / (x * count(*)) end as mean_spend,
   cast(sum(revenue_holdout) as double precision) / count(*) as revenue_holdout
-from {histories} group by x, t_x, T, {group} order by x, t_x, T, {group}"""
+from {histories} as histories group by x, t_x, T, {group} order by x, t_x, T, {group}"""
 
 
 def _date(day: dt.date) -> str:
