@@ -25,6 +25,7 @@ _HOME = {
     "likelihood_ratio": "models.comparison",
     "compare": "models.comparison",
     "lifetime_value": "models.value",
+    "score": "score",
     "predicted_purchases": "models.portfolio",
     "track": "models.tracking",
     "Estimate": "estimates",

@@ -8,17 +8,19 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 
 from journeylib.errors import DataError, UsageError, did_you_mean
 
 ROW_CAP = 2_000_000
+BATCH = 100_000  # rows of a stream at a time
 _NO_EXTENSIONS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 # A folder called revenue=9 is a folder, and no column.
 _NO_HIVE = "hive_partitioning = false"
@@ -62,6 +64,9 @@ class Engine(Protocol):
 
     def table(self, sql: str, max_rows: int = ROW_CAP) -> pd.DataFrame:
         """Return a small result; DataError beyond `max_rows`. Decimals come as floats: cast to text to keep them."""
+
+    def batches(self, sql: str, rows: int = BATCH) -> Iterator[pa.RecordBatch]:
+        """Yield a large result some rows at a time; no more of it is ever held."""
 
 
 def identifier(name: str) -> str:
@@ -188,6 +193,11 @@ class DuckDB:
                 way_out="Group it further, or keep() it inside the engine.",
             )
         return frame
+
+    def batches(self, sql: str, rows: int = BATCH) -> Iterator[pa.RecordBatch]:
+        """See `Engine.batches`."""
+        with self._connection.cursor() as own:  # a stream that is left halfway would block the connection
+            yield from own.sql(sql).to_arrow_reader(rows)
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         try:

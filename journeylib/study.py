@@ -220,6 +220,10 @@ class Study:
         end, _ = self._end(calibration_end), self.currency  # which must be one: the orders of a day are added up
         return self.engine.table(orders.interval_cells(end, self.intake.dataset.zero_amount_orders))
 
+    def histories(self, calibration_end: dt.date | str | None = None) -> str:
+        """Return the name of the table of purchase histories that the engine keeps, one row a customer."""
+        return self._history(calibration_end)
+
     def _cells(self, query, calibration_end: dt.date | str | None, unit: str, segment: str | None) -> pd.DataFrame:
         if unit not in DAYS_PER:
             raise ContractError(f'no time unit "{unit}"', way_out=f"Take one of {', '.join(DAYS_PER)}.")

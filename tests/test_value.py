@@ -170,6 +170,18 @@ def test_shares_of_groups_add_up_to_all_of_it(worth):
     assert (shares[0].unit, shares[0].n) == ("share", 2357)
 
 
+def test_groups_are_the_shares_asked_for_one_by_one(worth):
+    labels = np.where(worth.cells["x"] == 0, "once", "again")
+    table = worth.by_group(labels).set_index("group")
+    assert table["share"].sum() == pytest.approx(1, rel=1e-12)
+    for name in ("again", "once"):
+        share = worth.share_of(labels == name, name)
+        assert table.loc[name, "share"] == pytest.approx(share.value, rel=1e-12)
+        assert table.loc[name, "lower"] == pytest.approx(share.lower, abs=0.02)
+    assert (table["value"] @ table["customers"]) == pytest.approx(worth.total.value, rel=1e-12)
+    assert (table["lower"] < table["expected_lower"]).all()
+
+
 def test_tenths_of_cells_come_close_to_those_of_single_customers(fits):
     # A cell's customers count with their mean, which lowers the share of the first tenth; cells that separate
     # spend by twentieths lose little of it. Eighteen customers share a history here.

@@ -1,8 +1,6 @@
 """The rows set aside, with all their fields, for those who may see them: a private Parquet file."""
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -17,6 +15,7 @@ from journeylib.errors import DataError
 from journeylib.intake.grammar import Rule
 from journeylib.intake.judged import Judged
 from journeylib.intake.parts import Record
+from journeylib.private import private_file
 
 ROWS_AT_A_TIME = 50_000
 SCHEMA = pa.schema(
@@ -59,19 +58,10 @@ def offenders(read: Mapping[str, Judged], table: str, reason: str, max_rows: int
 
 def write_refused(read: Mapping[str, Judged], path: Path, expected: int, faults_only: bool = False) -> int:
     """Write refused rows to a Parquet file that only its owner can read, whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            written = _write(refused_rows(read, faults_only=faults_only), file)
+    with private_file(path, "the quarantine") as file:
+        written = _write(refused_rows(read, faults_only=faults_only), file)
         if written != expected:
             raise DataError(f"{written:,} refused rows were found again, not {expected:,}", way_out="Read them anew.")
-        os.replace(part, path)
-    except OSError as error:
-        what = f"the quarantine cannot be written: {error.strerror}"
-        raise DataError(what, first=path, way_out="Name a file in a folder that is there.") from None
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
     return written
 
 

@@ -26,7 +26,8 @@ HISTORIES, CELLS = 16_384, 2_048  # at a time: with 200 draws some 100 MB, howev
 PATHS = 5  # futures of a group under each draw of the parameters
 SIMULATED = 1_000  # customers of a group that are simulated; of a larger group a sample of as many
 AT_ONCE = 500_000  # futures at a time
-FUTURES = (200, 1_500)  # for the interval of one customer, fewest and most: busy customers need fewer, and cost more
+FUTURES = (200, 20_000)  # for the interval of one customer, fewest and most
+BOUGHT = 8_000  # purchases in them: the busier a customer, the fewer futures settle the ends of the interval
 ALL_FUTURES = 20_000_000
 BLENDS = np.array([[[0.0]], [[0.5]], [[1.0]]])  # shares of the population in what is expected of a customer's spend
 
@@ -147,8 +148,8 @@ class Portfolio:
         alive = self.purchases.probability_alive(self.x, self.t_x, self.T)
         rank = 1 - (1 - u) / np.maximum(alive, 1e-300)[:, None]  # among the futures of the living
         busy = self.discount.horizon * (self.params[0, 0] + pairs[0]) / (self.params[0, 1] + pairs[2])
-        most = min(FUTURES[1], ALL_FUTURES / len(busy))
-        many = np.clip(most / (1 + busy), *FUTURES).astype(int)
+        affordable = np.minimum(BOUGHT / busy, ALL_FUTURES / len(busy))
+        many = np.clip(affordable, *FUTURES).astype(int)
         found, by_pair = np.zeros((self.x.size, 2)), np.argsort(place, kind="stable")
         ends = np.searchsorted(place[by_pair], np.arange(len(busy) + 1))
         for start, stop in _blocks(pairs[0], many):

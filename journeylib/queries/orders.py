@@ -5,6 +5,7 @@ one day are one purchase. Refunds reduce money and are never a purchase.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Literal
 
 ZeroOrders = Literal["count", "ignore"]
@@ -115,17 +116,28 @@ def holdout_cells(histories: str, *shown: str) -> str:
     customers too, as ``segment``.
     """
     money = "case when revenue_holdout > 0 then floor(2 * ln(cast(revenue_holdout as double precision))) end"
-    return _cells(histories, f"case when {_SPENDS} then 1 else 0 end, {money}", "x_holdout", *shown)
+    return _cells(histories, ["x_holdout", *shown], [f"case when {_SPENDS} then 1 else 0 end", money])
 
 
 def value_cells(histories: str, *shown: str) -> str:
-    """Customers counted per (x, t_x, T) and level of repeat spend, in steps of two per cent.
+    """Customers counted per (x, t_x, T) and ``spend_level``, their repeat spend in steps of two per cent.
 
     Sums over customers are exact whatever the steps; only a ranking of single customers sees them. `shown`
     are columns that part customers too, as ``segment``.
     """
-    level = f"case when {_SPENDS} then floor(50 * ln(cast(repeat_revenue as double precision) / x)) end"
-    return _cells(histories, level, *shown)
+    return _cells(_levelled(histories), ["spend_level", *shown])
+
+
+def scores(histories: str, scored: str, columns: Sequence[str]) -> str:
+    """Every customer, in the order of their ids, with `columns` of the value cell they belong to.
+
+    `scored` are value cells with t_x and T in days.
+    """
+    shown = ", ".join(f"c.{name}" for name in columns)
+    same = " and ".join(f"h.{name} is not distinct from c.{name}" for name in VALUE_CELL)
+    return f"""
+select h.customer_id, h.x, h.t_x / 7.0 as t_x, h.T / 7.0 as T, {shown}
+from {_levelled(histories)} h join {scored} c on {same} order by h.customer_id"""
 
 
 def interval_cells(calibration_end: dt.date, zero_orders: ZeroOrders) -> str:
@@ -161,6 +173,11 @@ select
   (select count(distinct customer_id) from orders) - (select count(*) from {histories_now}) as never_bought"""
 
 
+def customers(histories: str) -> str:
+    """How many customers there are."""
+    return f"select count(*) as customers from {histories}"
+
+
 def currencies() -> str:
     """The currencies in the clean orders."""
     return "select distinct currency from orders order by currency"
@@ -172,17 +189,25 @@ def first_day() -> str:
 
 
 _SPENDS = "x > 0 and repeat_revenue > 0"
+VALUE_CELL = ("x", "t_x", "T", "spend_level")  # what the customers of a value cell have in common
 
 
-def _cells(histories: str, group: str, *shown: str) -> str:
-    """Count customers per history and a further group, with their mean spend and mean money in the holdout."""
-    columns = "".join(f", {name}" for name in shown)
+def _levelled(histories: str) -> str:
+    """Histories with ``spend_level``: steps of two per cent from 1 up to the mean repeat spend; null if unknown."""
+    level = "cast(floor(50 * ln(cast(repeat_revenue as double precision) / x)) as integer)"
+    return f"(select *, case when {_SPENDS} then {level} end as spend_level from {histories})"
+
+
+def _cells(histories: str, shown: Sequence[str], hidden: Sequence[str] = ()) -> str:
+    """Count customers per history and further groups, with their mean spend and mean money in the holdout."""
+    columns = ", ".join(["x", "t_x", "T", *shown])
+    groups = ", ".join([columns, *hidden])
     return f"""
-select x, t_x, T{columns}, count(*) as customers,
+select {columns}, count(*) as customers,
   case when min(case when {_SPENDS} then 1 else 0 end) = 1
     then cast(sum(repeat_revenue) as double precision) / (x * count(*)) end as mean_spend,
   cast(sum(revenue_holdout) as double precision) / count(*) as revenue_holdout
-from {histories} group by x, t_x, T{columns}, {group} order by x, t_x, T{columns}, {group}"""
+from {histories} as histories group by {groups} order by {groups}"""
 
 
 def _days(where: str, zero_orders: ZeroOrders) -> str:

@@ -17,6 +17,7 @@ from journeylib.report.progress import Progress
 from journeylib.report.publish import Site
 from journeylib.report.runner import GOOD, standing_reports
 from journeylib.report.runner import build as build_reports
+from journeylib.report.score import score
 from journeylib.report.spec import read_suites, select
 from journeylib.report.terminal import Friendly, open_missing_streams, terminated
 
@@ -44,6 +45,7 @@ def main(ctx: click.Context, root: Path | None) -> None:
       journey build                     build what changed, publish
       journey build cdnow -j 4          one suite, four notebooks at a time
       journey status                    what is published, and is it up to date?
+      journey score cdnow/lifetime_value   each customer's value, in a private file
     """  # noqa: D301 - click reads the \b
     ctx.obj = _root(root) if ctx.invoked_subcommand else None
 
@@ -60,6 +62,9 @@ def _root(given: Path | None) -> Path:
     except UnicodeEncodeError:
         raise SpecError("the path of the project is not UTF-8", first=root, way_out="Rename the folder.") from None
     return root
+
+
+main.add_command(score)
 
 
 @main.command("list")
