@@ -161,7 +161,7 @@ def test_what_the_report_refuses_is_refused(tmp_path):
     rows = "".join(f"o{i},c{i},2024-0{1 + i % 3}-01,{i + 1}\n" for i in range(200))
     rows += "".join(f"later{i},c{i},2024-12-01,{i + 1}\n" for i in range(40))
     opened = open_study(str(write_dataset(tmp_path, settings={"time_zone": "UTC"}, orders=ORDERS + rows)))
-    with pytest.raises(FitRefusedError, match="repeat buyers: no repeat buyer"):
+    with pytest.raises(FitRefusedError, match="repeat buyers: 0"):
         worth(opened, validate("lifetime_value", {}))
 
 
