@@ -17,6 +17,7 @@ from journeylib.parameters import dataset_file
 from journeylib.queries import health, identities, orders
 
 DAYS_PER = {"day": 1.0, "week": 7.0}
+MOST_CELLS = 20_000_000  # ten million customers make three million, a hundred bytes each
 
 
 class NearCollisions(NamedTuple):
@@ -201,7 +202,7 @@ class Study:
     def _cells(self, query, calibration_end: dt.date | None, unit: str) -> pd.DataFrame:
         if unit not in DAYS_PER:
             raise ContractError(f'no time unit "{unit}"', way_out=f"Take one of {', '.join(DAYS_PER)}.")
-        cells = self.engine.table(query(self._history(calibration_end)))
+        cells = self.engine.table(query(self._history(calibration_end)), MOST_CELLS)
         return cells.assign(t_x=cells["t_x"] / DAYS_PER[unit], T=cells["T"] / DAYS_PER[unit])
 
     def _end(self, calibration_end: dt.date | str | None) -> dt.date:
