@@ -7,7 +7,7 @@ from customers import cdnow, cells, tell_purchases, tell_spend
 
 from journeylib.errors import FitRefusedError
 from journeylib.models import portfolio as module
-from journeylib.models.forecast import group, interval
+from journeylib.models.drawn import group, interval
 from journeylib.models.futures import purchases_to_come, spend_to_come
 from journeylib.models.portfolio import Portfolio, predicted_purchases
 from journeylib.models.purchases import BGNBD

@@ -16,7 +16,7 @@ from scipy.sparse import csc_array
 
 from journeylib.estimates import LEVEL
 from journeylib.models.cells import counts, numbers
-from journeylib.models.forecast import Forecast, group, interval, refuse_draws
+from journeylib.models.drawn import Forecast, group, interval, refuse_draws
 from journeylib.models.futures import purchases_to_come, spend_to_come
 from journeylib.models.purchase_results import PurchaseResults
 from journeylib.models.quadrature import Discount

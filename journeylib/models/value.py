@@ -16,7 +16,7 @@ from scipy.sparse import csc_array
 from journeylib.errors import ContractError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.cells import counts, numbers
-from journeylib.models.forecast import Forecast, group
+from journeylib.models.drawn import Forecast, group
 from journeylib.models.portfolio import Portfolio
 from journeylib.models.purchase_results import PurchaseResults
 from journeylib.models.quadrature import Discount
