@@ -16,6 +16,8 @@ _HOME = {
     "open_engine": "engine",
     "codebook": "contract",
     "BGNBD": "models.purchases",
+    "MBGNBD": "models.purchases",
+    "ParetoNBD": "models.purchases",
     "GammaGamma": "models.spend",
     "spend_frequency_correlation": "models.spend",
     "lifetime_value": "models.value",

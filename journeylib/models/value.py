@@ -16,7 +16,7 @@ from journeylib.errors import ContractError, FitRefusedError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models import spend as gamma_gamma
 from journeylib.models.cells import counts, numbers
-from journeylib.models.purchases import BGNBDResults
+from journeylib.models.forecasts import PurchaseResults
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGammaResults
 
@@ -104,7 +104,7 @@ class LifetimeValueResults:
 
 
 def lifetime_value(
-    purchases: BGNBDResults,
+    purchases: PurchaseResults,
     spend: GammaGammaResults,
     cells: pd.DataFrame,
     *,
@@ -166,7 +166,7 @@ def lifetime_value(
 
 
 def _draw_revenue(
-    purchases: BGNBDResults,
+    purchases: PurchaseResults,
     spend: GammaGammaResults,
     history: tuple[np.ndarray, ...],
     z: np.ndarray,
