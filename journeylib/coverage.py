@@ -86,12 +86,22 @@ def refused(study: Study) -> pd.DataFrame:
 
 
 def months(study: Study) -> pd.DataFrame:
-    """Count rows by table and month: ``table_name, month, row_count``."""
+    """Count rows by table and month: ``table_name, month, row_count``.
+
+    >>> from journeylib.study import open_study
+    >>> months(open_study("cdnow"))["row_count"].sum()
+    np.int64(6919)
+    """
     return study.engine.table(health.months(study.tables))
 
 
 def first_orders(study: Study) -> pd.DataFrame:
-    """Count customers by the month of their first order: ``month, customers``."""
+    """Count customers by the month of their first order: ``month, customers``.
+
+    >>> from journeylib.study import open_study
+    >>> first_orders(open_study("cdnow"))["customers"].tolist()
+    [781, 857, 719]
+    """
     return study.engine.table(health.first_orders())
 
 

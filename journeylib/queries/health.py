@@ -39,6 +39,9 @@ def follow_up(until: dt.date, bounds: Sequence[int]) -> str:
     """Count customers by how long they were observed since their first order, to `until` or their own last day.
 
     ``span`` is the number of `bounds` (days, ascending) that they reached.
+
+    >>> follow_up(dt.date(2024, 12, 31), [30]).splitlines()[-1]
+    'select case when days >= 30 then 1 else 0 end as span, count(*) as customers from spans group by 1 order by 1'
     """
     reached = " + ".join(f"case when days >= {days:d} then 1 else 0 end" for days in bounds)
     return f"""
@@ -49,12 +52,20 @@ select {reached} as span, count(*) as customers from spans group by 1 order by 1
 
 
 def truncated() -> str:
-    """Count customers, and those whose earlier records are missing."""
+    """Count customers, and those whose earlier records are missing.
+
+    >>> truncated().split(" from ")[1]
+    'customers'
+    """
     return "select count(*) as customers, sum(case when left_truncated then 1 else 0 end) as truncated from customers"
 
 
 def directions() -> str:
-    """Count touchpoints and customers by who started the contact."""
+    """Count touchpoints and customers by who started the contact.
+
+    >>> directions().split("group")[0].split()[-2:]
+    ['from', 'events']
+    """
     return """
 select coalesce(direction, 'unknown') as direction, count(*) as touchpoints, count(distinct customer_id) as customers
 from events group by 1 order by 1"""
