@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -20,18 +19,6 @@ from journeylib.queries import identities, orders
 DAYS_PER = {"day": 1.0, "week": 7.0}
 SEGMENTING, KINDS = ("customers", "orders"), ("text", "enum", "boolean")  # where segments may come from
 MOST_CELLS = 20_000_000  # ten million customers make three million, a hundred bytes each
-
-
-class NearCollisions(NamedTuple):
-    """Customer ids that look alike: how many groups of them, how many ids in those, and some for private use.
-
-    ``kinds`` has a row per kind: differ_in, groups, ids; ``examples`` one per group: differ_in, ids, spellings.
-    """
-
-    groups: int
-    ids: int
-    kinds: pd.DataFrame
-    examples: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -110,7 +97,7 @@ class Study:
                     way_out=f"Map it in [{table}.columns] of {where}.",
                 )
 
-    def near_collisions(self, examples: int = 10) -> NearCollisions:
+    def near_collisions(self, examples: int = 10) -> identities.NearCollisions:
         """Find customer ids that differ only in case, width, blanks or leading zeros; nothing is merged.
 
         The examples name persons: they are for the eyes of those who may see the source.
@@ -118,7 +105,7 @@ class Study:
         self.engine.keep("near_collisions", identities.near_collisions(self.tables))
         kinds = self.engine.table(identities.collision_totals("near_collisions")).astype({"ids": "int64"})
         some = self.engine.table(identities.collision_examples("near_collisions", examples))
-        return NearCollisions(int(kinds["groups"].sum()), int(kinds["ids"].sum()), kinds, some)
+        return identities.NearCollisions(int(kinds["groups"].sum()), int(kinds["ids"].sum()), kinds, some)
 
     def offenders(self, table: str = "", reason: str = "", max_rows: int = 1000) -> pd.DataFrame:
         """Return refused rows with file, line and fields, of one table and reason or of all; for private use."""

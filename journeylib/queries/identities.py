@@ -1,6 +1,9 @@
 """Ids that a person would take for the same: shown, never merged."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
 
 _WIDE = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
 _PLAIN = "".join(chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F))
@@ -13,6 +16,18 @@ CUSTOMER_COLUMNS = {
     "referrals": ("referrer_id", "referee_id"),
     "feedback": ("customer_id",),
 }
+
+
+class NearCollisions(NamedTuple):
+    """Customer ids that look alike: how many groups of them, how many ids in those, and some for private use.
+
+    ``kinds`` has a row per kind: differ_in, groups, ids; ``examples`` one per group: differ_in, ids, spellings.
+    """
+
+    groups: int
+    ids: int
+    kinds: pd.DataFrame
+    examples: pd.DataFrame
 
 
 def near_collisions(tables: Iterable[str]) -> str:

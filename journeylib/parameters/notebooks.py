@@ -1,0 +1,56 @@
+"""What each notebook may be asked: one frozen dataclass each."""
+
+import dataclasses
+import datetime as dt
+from typing import ClassVar
+
+from journeylib.parameters.fields import parameter
+
+DAYS = {"low": dt.date(1900, 1, 1), "high": dt.date(2199, 12, 31)}  # a day outside is a slip of the pen
+
+
+@dataclasses.dataclass(frozen=True)
+class LifetimeValue:
+    """What is each customer worth?"""
+
+    needs: ClassVar[tuple[str, ...]] = ("orders",)  # tables, or table.column: what a dataset must fill
+
+    dataset: str = parameter("cdnow", "folder under data/, or path to a dataset.toml")
+    calibration_end: dt.date | None = parameter(
+        None, "last day the models learn from, later days test them; empty: the middle", **DAYS
+    )
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own", **DAYS)
+    horizon_weeks: int = parameter(52, "how far ahead value is counted", unit="weeks", low=1, high=520)
+    annual_discount_rate: float = parameter(
+        0.15, "what a year's wait takes off a sum of money (effective)", unit="per year", low=0.0, high=1.0
+    )
+    discounting: str = parameter(
+        "continuous", "when money is discounted: as it arrives, or once a week", choices=("continuous", "periodic")
+    )
+    margin_share: float = parameter(
+        0.30, "share of revenue that is margin; 30 % is 0.30", unit="share", low=0.001, high=1.0
+    )
+    model: str = parameter(
+        "best",
+        "model of purchases; best: the one that the holdout and the likelihood speak for",
+        choices=("best", "Pareto/NBD", "BG/NBD", "MBG/NBD"),
+    )
+    segment: str | None = parameter(
+        None, "column that parts customers too, as customers.segment_size or orders.category; empty: none"
+    )
+    smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
+    seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataHealth:
+    """Can this data carry the questions?"""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    dataset: str = parameter("simulated", "folder under data/, or path to a dataset.toml")
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own", **DAYS)
+    smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
+
+
+NOTEBOOKS = {"data_health": DataHealth, "lifetime_value": LifetimeValue}
