@@ -55,6 +55,14 @@ class LifetimeValue:
     margin_share: float = parameter(
         0.30, "share of revenue that is margin; 30 % is 0.30", unit="share", low=0.001, high=1.0
     )
+    model: str = parameter(
+        "best",
+        "model of purchases; best: the one that the holdout and the likelihood speak for",
+        choices=("best", "Pareto/NBD", "BG/NBD", "MBG/NBD"),
+    )
+    segment: str | None = parameter(
+        None, "column that parts customers too, as customers.segment_size or orders.category; empty: none"
+    )
     smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
     seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
 

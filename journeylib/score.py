@@ -6,6 +6,7 @@
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -15,9 +16,10 @@ from tqdm import tqdm
 
 from journeylib import checks
 from journeylib.errors import ContractError, JourneyError
-from journeylib.estimates import Verdict
-from journeylib.models.purchases import BGNBD
+from journeylib.estimates import Check, Verdict
+from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD, PurchaseModel
 from journeylib.models.spend import GammaGamma, spend_frequency_correlation
+from journeylib.models.tracking import track
 from journeylib.models.value import LifetimeValueResults, lifetime_value
 from journeylib.parameters import LifetimeValue, validate
 from journeylib.private import private_file, write_batches
@@ -73,17 +75,19 @@ def segments(cells: pd.DataFrame) -> np.ndarray:
     return np.select(rules, ["win back", "probably gone", "top tenth", "bought once"], "others")
 
 
-def worth(study: Study, p: LifetimeValue, step=lambda: None) -> LifetimeValueResults:
+def worth(study: Study, p: LifetimeValue, step: Callable[[], None] = lambda: None) -> LifetimeValueResults:
     """Return what all customers of a study are worth, or refuse with what makes the lifetime value report refuse.
 
     `step` is called after the test on days not seen, after the fits and after the value.
+
+    >>> worth(open_study("cdnow"), validate("lifetime_value", {"calibration_end": "1997-09-30"})).total.n
+    2357
     """
-    tested = _test(study, p)
+    model, found = _test(study, p)
     step()
-    purchases, spend = BGNBD().fit(study.purchase_cells()), GammaGamma().fit(study.spend_cells())
+    purchases, spend = model.fit(study.purchase_cells()), GammaGamma().fit(study.spend_cells())
     step()
-    found = [*tested, spend_frequency_correlation(study.spend_cells())]
-    found += [*purchases.verdict.named, *spend.verdict.named]
+    found += [spend_frequency_correlation(study.spend_cells()), *purchases.verdict.named, *spend.verdict.named]
     Verdict.of(found, "the value of these customers").require()
     settings = {"horizon": p.horizon_weeks, "annual_discount_rate": p.annual_discount_rate, "seed": p.seed}
     settings |= {"discounting": p.discounting, "margin_share": p.margin_share, "currency": study.currency}
@@ -92,22 +96,24 @@ def worth(study: Study, p: LifetimeValue, step=lambda: None) -> LifetimeValueRes
     return value
 
 
-def _test(study: Study, p: LifetimeValue) -> list:
-    """Return the checks of the models on the days after the end of calibration."""
+def _test(study: Study, p: LifetimeValue) -> tuple[PurchaseModel, list[Check]]:
+    """Return the model chosen, and the checks of it on the days after the end of calibration."""
     end = p.calibration_end or study.middle
-    purchases, spend = BGNBD().fit(study.purchase_cells(end)), GammaGamma().fit(study.spend_cells(end))
-    cells, weeks = study.holdout_cells(end), (study.observed_until - end).days / 7
-    expected = purchases.expected_purchases(weeks, cells["x"], cells["t_x"], cells["T"])
-    each = spend.expected_spend(cells["x"], cells["mean_spend"])
+    learnt, cells = study.purchase_cells(end), study.holdout_cells(end)
+    weeks = (study.observed_until - end).days / 7
+    choice = checks.choose_model([ParetoNBD(), BGNBD(), MBGNBD()], learnt, cells, weeks, prefer=p.model)
+    each = GammaGamma().fit(study.spend_cells(end)).expected_spend(cells["x"], cells["mean_spend"])
     simple = {"own past rate": checks.own_past_rate(cells, weeks), "nobody returns": np.zeros(len(cells))}
     found, n = [], int(cells["customers"].sum())
     for what, outcome, unit in (("purchases", "x_holdout", 1.0), ("revenue", "revenue_holdout", each)):
-        rules = {name: bought * unit for name, bought in {purchases.subject: expected, **simple}.items()}
+        rules = {name: bought * unit for name, bought in {choice.name: choice.expected, **simple}.items()}
         errors = checks.holdout_errors(cells, rules, outcome)
         found += [] if found else [checks.holdout_size(errors)]
-        error = checks.total_error(errors, purchases.subject, "own past rate", n)
+        error = checks.total_error(errors, choice.name, "own past rate", n)
         found += checks.holdout_checks(errors, error, tuple(simple), what)
-    return found
+    curve = track(choice.fit, study.tracking_days(end), learnt, end)
+    slope = checks.calibration_slope(cells, choice.expected, choice.name)
+    return choice.model, [*found, checks.slope_check(slope), checks.tracking_check(curve)]
 
 
 def _write(study: Study, each: pd.DataFrame, path: Path) -> None:

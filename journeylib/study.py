@@ -18,6 +18,7 @@ from journeylib.queries import health, identities, orders
 
 DAYS_PER = {"day": 1.0, "week": 7.0}
 MOST_CELLS = 20_000_000  # ten million customers make three million, a hundred bytes each
+SEGMENTING, KINDS = ("customers", "orders"), ("text", "enum", "boolean")  # where segments may come from
 
 
 class NearCollisions(NamedTuple):
@@ -177,33 +178,66 @@ class Study:
         Returns a DataFrame ``x`` (repeat purchase days), ``t_x`` (age at the last), ``T`` (age at the end of
         calibration; both in `unit`, exact to the day) and ``customers``.
         """
-        return self._cells(orders.purchase_cells, calibration_end, unit)
+        return self._cells(orders.purchase_cells, calibration_end, unit, None)
 
     def spend_cells(self, calibration_end: dt.date | None = None) -> pd.DataFrame:
         """Count repeat buyers per distinct ``x`` and ``mean_spend`` (money per repeat purchase)."""
         return self.engine.table(orders.spend_cells(self._history(calibration_end)))
 
-    def holdout_cells(self, calibration_end: dt.date | None = None, unit: str = "week") -> pd.DataFrame:
+    def holdout_cells(
+        self, calibration_end: dt.date | str | None = None, unit: str = "week", segment: str | None = None
+    ) -> pd.DataFrame:
         """Return purchase cells with what came after: ``x_holdout`` purchases, ``revenue_holdout`` per customer.
 
         ``mean_spend`` is money per repeat purchase in calibration, averaged over the cell's customers; missing
-        where there is none, or where refunds left nothing of it.
+        where there is none, or where refunds left nothing of it. `segment` names a column, as
+        "customers.segment_size" or "orders.category" (of the first order), whose text is added as ``segment``.
         """
-        return self._cells(orders.holdout_cells, calibration_end, unit)
+        return self._cells(orders.holdout_cells, calibration_end, unit, segment)
 
-    def value_cells(self, calibration_end: dt.date | str | None = None, unit: str = "week") -> pd.DataFrame:
-        """Return purchase cells parted by level of spend, with ``mean_spend``: what lifetime value is counted from."""
-        return self._cells(orders.value_cells, calibration_end, unit)
+    def value_cells(
+        self, calibration_end: dt.date | str | None = None, unit: str = "week", segment: str | None = None
+    ) -> pd.DataFrame:
+        """Return purchase cells parted by level of spend, with ``mean_spend``: what lifetime value is counted from.
+
+        `segment` is that of `holdout_cells`.
+        """
+        return self._cells(orders.value_cells, calibration_end, unit, segment)
 
     def histories(self, calibration_end: dt.date | str | None = None) -> str:
         """Return the name of the table of purchase histories that the engine keeps, one row a customer."""
         return self._history(calibration_end)
 
-    def _cells(self, query, calibration_end: dt.date | None, unit: str) -> pd.DataFrame:
+    def tracking_days(self, calibration_end: dt.date | str | None = None) -> pd.DataFrame:
+        """Count, for every day of observation, customers acquired on it and repeat purchases made on it.
+
+        Only customers acquired by `calibration_end` count. Returns a DataFrame ``day, customers,
+        repeat_purchases``.
+        """
+        end = self._end(calibration_end)
+        sql = orders.tracking_days(self._history(end), end, self.observed_until, self.intake.dataset.zero_amount_orders)
+        days = pd.date_range(self.observed_from, self.observed_until, name="day")
+        counted = self.engine.table(sql).set_index("day").reindex((days - pd.Timestamp(end)).days, fill_value=0)
+        return counted.set_axis(days).reset_index()
+
+    def _cells(self, query, calibration_end: dt.date | str | None, unit: str, segment: str | None) -> pd.DataFrame:
         if unit not in DAYS_PER:
             raise ContractError(f'no time unit "{unit}"', way_out=f"Take one of {', '.join(DAYS_PER)}.")
-        cells = self.engine.table(query(self._history(calibration_end)), MOST_CELLS)
+        histories = self._history(calibration_end)
+        sql = query(self._segmented(histories, segment), "segment") if segment else query(histories)
+        cells = self.engine.table(sql, MOST_CELLS)
         return cells.assign(t_x=cells["t_x"] / DAYS_PER[unit], T=cells["T"] / DAYS_PER[unit])
+
+    def _segmented(self, histories: str, segment: str) -> str:
+        """Keep histories with the segment of each customer, and return the name of that table."""
+        self.require(segment)
+        table, _, column = segment.partition(".")
+        if table not in SEGMENTING or not column or contract_table(table).column(column).type not in KINDS:
+            way_out = "Name a column of words, as customers.segment_size or orders.category."
+            raise ContractError(f"customers cannot be parted by {segment}", way_out=way_out)
+        name = f"{histories}_by_{table}_{column}"
+        self.engine.keep(name, orders.segmented(histories, table, column))
+        return name
 
     def _end(self, calibration_end: dt.date | str | None) -> dt.date:
         end = _day(calibration_end) or self.observed_until

@@ -57,3 +57,14 @@ def tell_spend(x: np.ndarray, scale: np.ndarray, p: float, rng: np.random.Genera
     amounts = rng.gamma(p, np.repeat(scale, x.astype(int)))
     totals = np.add.reduceat(amounts, np.append(0, np.cumsum(x.astype(int))[:-1]))
     return pd.DataFrame({"x": x, "mean_spend": totals / x})
+
+
+def tell_log(rates: np.ndarray, leave: np.ndarray, acquired: np.ndarray, days: int, rng: np.random.Generator):
+    """Days (from 1) and customers of all repeat purchases within `days`, of customers acquired on a day each."""
+    clock, active, told = np.zeros(rates.size), np.ones(rates.size, bool), []
+    while active.any():
+        clock = clock + rng.exponential(7 / rates)
+        active = active & (acquired + clock <= days)
+        told.append(np.column_stack([np.ceil(acquired + clock), np.arange(rates.size)])[active].astype(int))
+        active &= rng.random(rates.size) >= leave
+    return np.concatenate(told).T

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.likelihood import Gate, LikelihoodResults, climb, maximise
+from journeylib.models.climb import Gate, climb
+from journeylib.models.likelihood import LikelihoodResults, maximise
 from journeylib.models.spend import GammaGamma
 
 CENTRE = np.zeros(2)

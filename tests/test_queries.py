@@ -76,6 +76,21 @@ def test_histories_equal_a_count_by_hand(engine, rows, zero_orders):
     assert got == {k: tuple(map(float, v)) for k, v in count_by_hand(rows, zero_orders).items()}
 
 
+@pytest.mark.parametrize("zero_orders", ["count", "ignore"])
+@given(rows=ROWS)
+def test_tracking_days_hold_every_acquisition_and_repeat_purchase(engine, rows, zero_orders):
+    attach(engine, rows)
+    engine.keep("histories", orders.purchase_histories(CALIBRATION, UNTIL, zero_orders))
+    days = engine.table(orders.tracking_days("histories", CALIBRATION, UNTIL, zero_orders))
+    found = count_by_hand(rows, zero_orders).values()
+    learnt = days["day"] <= 0
+    assert days.loc[~learnt, "customers"].sum() == 0
+    acquired = days[days["customers"] > 0]
+    assert sorted(acquired["day"].repeat(acquired["customers"])) == sorted(-age for _, _, age, *_ in found)
+    assert days.loc[learnt, "repeat_purchases"].sum() == sum(x for x, *_ in found)
+    assert days.loc[~learnt, "repeat_purchases"].sum() == sum(after for *_, after, _ in found)
+
+
 def test_cells_add_up_to_the_customers(engine):
     attach(engine, [(c, d, "5.00") for c in "abcd" for d in (1, 9, 50)] + [("e", 1, "5.00"), ("f", 55, "5.00")])
     engine.keep("histories", orders.purchase_histories(CALIBRATION, UNTIL, "ignore"))

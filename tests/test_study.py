@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from datasets import ORDERS, REFERRALS, write_dataset
+from datasets import CUSTOMERS, ORDERS, REFERRALS, write_dataset
 
 from journeylib.errors import ContractError, NotAnswerableError
 from journeylib.study import open_study
@@ -76,3 +76,20 @@ def test_quarantine_is_written_and_offenders_listed(study, tmp_path):
     opened = study(referrals=REFERRALS + "r,c1,c2,2024-02-01,2024-02-01\n" + "s,c1,c2,2024-02-01,2024-02-01\n")
     assert opened.offenders("referrals")["reason"].tolist() == ["invited_again"]
     assert opened.write_quarantine(tmp_path / "q.parquet") == 1
+
+
+def test_cells_carry_the_segment_of_the_customer_or_of_the_first_order(study):
+    orders = "order_id,customer_id,ordered_at,revenue,category\n"
+    orders += "o1,a,2024-02-01,1,tea\no2,a,2024-03-01,1,cups\no3,b,2024-02-01,1,cups\no4,c,2024-02-01,1,\n"
+    customers = CUSTOMERS.replace("\n", ",segment_size\n") + "a,2024-01-01,small\nb,2024-01-01,large\nc,2024-01-01,\n"
+    opened = study(orders=orders, customers=customers)
+    for query in (opened.holdout_cells, opened.value_cells):
+        first = query(segment="orders.category").groupby("segment")["customers"].sum()
+        assert first.to_dict() == {"cups": 1, "not known": 1, "tea": 1}
+    known = opened.value_cells(segment="customers.segment_size").groupby("segment")["customers"].sum()
+    assert known.to_dict() == {"large": 1, "not known": 1, "small": 1}
+    for wrong in ("orders.revenue", "customers", "referrals.status"):
+        with pytest.raises((ContractError, NotAnswerableError)):
+            opened.holdout_cells(segment=wrong)
+    with pytest.raises(ContractError, match="cannot be parted by orders.revenue. Name a column of words, as customers"):
+        opened.holdout_cells(segment="orders.revenue")

@@ -6,57 +6,70 @@ time will do, as long as it is the same everywhere.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from journeylib.errors import ContractError
 from journeylib.estimates import Check
-from journeylib.models import bgnbd
-from journeylib.models.cells import count_cells, numbers, refuse
-from journeylib.models.likelihood import Gate, LikelihoodResults, climb, maximise
-from journeylib.models.quadrature import Discount
+from journeylib.models import paretonbd
+from journeylib.models.betageometric import BetaGeometric
+from journeylib.models.cells import count_cells, counts, numbers, refuse
+from journeylib.models.climb import Gate, LogLikelihood, Optimum, climb
+from journeylib.models.covariates import Design
+from journeylib.models.forecasts import Family, PurchaseResults, with_effects
+from journeylib.models.histories import Histories, buying, refuse_impossible
+from journeylib.models.likelihood import maximise
 
-DRAW_ORDER = 24  # points over p for parameter draws: right to 1e-4 (see the tests), where these scatter by per cents
 LIKE_RATES = "All customers seem to buy at the same rate: there are no differences to learn from."
-LIKE_LEAVING = "All customers seem to leave with the same probability: there are no differences to learn from."
+LIKE_LEAVING = "All customers seem to be equally quick to leave: there are no differences to learn from."
 NOBODY_LEAVES = "No dropout information: nobody seems to leave, so nothing tells who has. Watch the customers longer."
+FEW_CARRY = "Nearly all repeat purchases come from very few customers: look at those first."
+AT_ONCE = "Everybody seems to leave after the first {} purchase: there are no differences to learn from."
 AT_ONCE_OR_NEVER = (
-    "Customers seem to leave at their first repeat purchase or never, with nothing in between to learn from: "
+    "Customers seem to leave at their first {} purchase or never, with nothing in between to learn from: "
     "watch the customers longer, or fit two kinds of customers apart."
 )
-EDGES = {  # what it means when parameters (r, alpha, a, b) run off to zero (-1) or infinity (1)
-    (-1, 0, 0, 0): "Nearly all repeat purchases come from very few customers: look at those first.",
-    (1, 0, 0, 0): LIKE_RATES,
-    (0, 1, 0, 0): LIKE_RATES,
-    (0, 0, -1, 0): NOBODY_LEAVES,
-    (0, 0, 1, 0): LIKE_LEAVING,
-    (0, 0, 0, -1): "Everybody seems to leave after the first repeat purchase: there are no differences to learn from.",
-    (0, 0, 0, 1): LIKE_LEAVING,
-    (0, 0, -1, -1): AT_ONCE_OR_NEVER,
-}
+# What it means when parameters (r, alpha, and two of leaving) run off to zero (-1) or infinity (1).
+BUYING_EDGES = {(-1, 0, 0, 0): FEW_CARRY, (1, 0, 0, 0): LIKE_RATES, (0, 1, 0, 0): LIKE_RATES}
+
+
+def _per_purchase(which: str) -> dict[tuple[int, ...], str]:
+    """Edges of a model in which customers leave after a purchase, with a probability that is Beta(a, b)."""
+    return BUYING_EDGES | {
+        (0, 0, -1, 0): NOBODY_LEAVES,
+        (0, 0, 1, 0): LIKE_LEAVING,
+        (0, 0, 0, -1): AT_ONCE.format(which),
+        (0, 0, 0, 1): LIKE_LEAVING,
+        (0, 0, -1, -1): AT_ONCE_OR_NEVER.format(which),
+    }
 
 
 @dataclass(frozen=True)
-class BGNBD:
-    """The BG/NBD model: customers buy at their own rate and may leave after any repeat purchase.
+class PurchaseModel:
+    """What the models of purchases have in common.
 
     `starts` is the number of starting points; the other settings are what a fit must stand up to before it
-    gives any number (see `Gate` for the rest).
-
-    >>> BGNBD().fit(pd.DataFrame({"x": [0], "t_x": [0.0], "T": [39.0]})).verdict.refused
-    True
+    gives any number (see `Gate` for the rest). `purchase_covariates` and `dropout_covariates` name columns of
+    the cells that are known of customers beforehand, numbers or categories. A covariate multiplies a customer's
+    purchase rate by exp(effect) for each unit of it, and the rate, or the odds, of leaving likewise.
     """
 
+    purchase_covariates: tuple[str, ...] = ()
+    dropout_covariates: tuple[str, ...] = ()
     starts: int = 5
     min_customers: int = 100
     min_repeat_buyers: int = 10
     min_dropout_evidence: float = 5.41  # likelihood ratio; the 1 % limit where the null lies on the boundary
     gate: Gate = field(default_factory=Gate)
 
-    def fit(self, cells: pd.DataFrame) -> "BGNBDResults":
-        """Estimate r, alpha, a, b from columns ``x, t_x, T`` and, where given, ``customers``.
+    subject: ClassVar[str]
+    family: ClassVar[Family]
+    edges: ClassVar[dict[tuple[int, ...], str]]
+    leaving_start: ClassVar[tuple[float, float]]  # log parameters of leaving where the climb begins
+
+    def fit(self, cells: pd.DataFrame) -> PurchaseResults:
+        """Estimate the parameters from columns ``x, t_x, T``, covariates and, where given, ``customers``.
 
         Raises ContractError for histories that no customer can have. Data that hold too little information
         raise nothing: the results then carry a verdict, and no number.
@@ -67,12 +80,15 @@ class BGNBD:
         refuse(again_at_once, "x > 0 but t_x = 0", values, "Count purchases of one day as one.")
         unsaid = (values["x"] == 0) & (values["t_x"] != 0)
         refuse(unsaid, "x = 0 but t_x > 0", values, "t_x is the age at the last repeat purchase; without one it is 0.")
-        table = count_cells(cells, ["x", "t_x", "T"])
+        design = Design.learn(cells, self.purchase_covariates, self.dropout_covariates, counts(cells))
+        pattern, designs = design.patterns(cells)
+        table = count_cells(cells.assign(pattern=pattern), ["x", "t_x", "T", "pattern"])
         n, checks, optimum = table["customers"].to_numpy(), self._check_data(table), None
         if all(check.passed for check in checks):
-            optimum, more = self._maximise(table, n.astype(float))
+            optimum, more = self._maximise(table, design, designs)
             checks += more
-        return BGNBDResults("BG/NBD", ("r", "alpha", "a", "b"), int(n.sum()), checks, optimum)
+        names = (*self.family.names, *design.labels)
+        return PurchaseResults(self.subject, names, int(n.sum()), checks, optimum, self.family, design)
 
     def _check_data(self, table: pd.DataFrame) -> tuple[Check, ...]:
         n, x = table["customers"], table["x"]
@@ -102,27 +118,59 @@ class BGNBD:
             ),
         )
 
-    def _maximise(self, table: pd.DataFrame, n: np.ndarray):
-        histories = bgnbd.Histories.of(table["x"], table["t_x"], table["T"])
+    def _maximise(
+        self, table: pd.DataFrame, design: Design, designs: tuple[np.ndarray, ...]
+    ) -> tuple[Optimum, tuple[Check, ...]]:
+        histories = Histories.of(*(table[name] for name in ("x", "t_x", "T", "customers", "pattern")))
+        # The data's own scale of time; scales are measured against it, so weeks or days make no difference.
+        time = np.log(histories.n @ histories.T / histories.n.sum())
+        rate = np.log(histories.n @ histories.x / (histories.n @ histories.T))
+        effects = len(design.labels)
+        scales = np.array([name in ("alpha", "beta") for name in self.family.names])
+        centre = np.concatenate([np.where(scales, time, 0.0), np.zeros(effects)])
+        first = np.concatenate([[-0.5, -0.5 - rate], centre[2:4] + self.leaving_start, np.zeros(effects)])
+        others = first + np.random.default_rng(0).uniform(-1.5, 1.5, (self.starts - 1, first.size))
+        full, nobody_leaves = self._log_likelihoods(histories, design, designs)
+        best, checks = maximise(full, [first, *others], centre, self.gate, self._edges(design))
+        kept = np.arange(first.size) < 2
+        kept[4 : 4 + designs[0].shape[1]] = True
+        low, high = centre[kept] - self.gate.edge, centre[kept] + self.gate.edge
+        never = climb(nobody_leaves, np.clip(best.theta[kept], low, high), low, high)
+        best = best.rescaled(np.concatenate([np.ones(4), design.spread]))
+        return best, (self._check_dropout(2 * (best.llf - never.llf)), *checks)
 
-        def log_likelihood(theta: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = bgnbd.log_likelihood(np.exp(theta), histories)
-            return (n * value).sum(), (gradient * n).sum(axis=1)
+    def _log_likelihoods(
+        self, histories: Histories, design: Design, designs: tuple[np.ndarray, ...]
+    ) -> tuple[LogLikelihood, LogLikelihood]:
+        """Return the model's log-likelihood, and that of a model in which nobody leaves; effects per spread."""
+        by_buying, by_leaving = designs
+        place, direction = self.family.leaving
+
+        def params(theta: np.ndarray) -> list:
+            return with_effects(self.family, np.append(np.exp(theta[:4]), theta[4:] / design.spread), designs)
+
+        def full(theta: np.ndarray) -> tuple[float, np.ndarray]:
+            value, gradient = self.family.total(params(theta), histories)
+            effects = np.append(-gradient[1] @ by_buying, direction * gradient[place] @ by_leaving)
+            return value, np.append(gradient.sum(axis=1), effects / design.spread)
 
         def nobody_leaves(theta: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = bgnbd.buying(np.exp(theta), histories)
-            return (n * value).sum(), (gradient * n).sum(axis=1)
+            still = np.concatenate([theta[:2], [0.0, 0.0], theta[2:], np.zeros(by_leaving.shape[1])])
+            value, gradient = buying(params(still), histories)
+            effects = -gradient[1] @ by_buying / design.spread[: by_buying.shape[1]]
+            return value, np.append(gradient.sum(axis=1), effects)
 
-        # The data's own scale of time; alpha is measured against it, so weeks or days make no difference.
-        time = np.log(n @ histories.T / n.sum())
-        centre = np.array([0.0, time, 0.0, 0.0])
-        rate = np.log(n @ histories.x / (n @ histories.T))
-        first = np.array([-0.5, -0.5 - rate, 0.0, 1.0])
-        others = first + np.random.default_rng(0).uniform(-1.5, 1.5, (self.starts - 1, 4))
-        best, checks = maximise(log_likelihood, [first, *others], centre, self.gate, EDGES)
-        low, high = centre[:2] - self.gate.edge, centre[:2] + self.gate.edge
-        never = climb(nobody_leaves, np.clip(best.theta[:2], low, high), low, high)
-        return best, (self._check_dropout(2 * (best.llf - never.llf)), *checks)
+        return full, nobody_leaves
+
+    def _edges(self, design: Design) -> dict[tuple[int, ...], str]:
+        """Words for all edges: those of the model, and of a covariate that seems to decide everything."""
+        none = (0,) * len(design.labels)
+        edges = {(*ran, *none): why for ran, why in self.edges.items()}
+        for i, label in enumerate(design.labels):
+            for side in (-1, 1):
+                ran = (0, 0, 0, 0, *none[:i], side, *none[i + 1 :])
+                edges[ran] = f"The effect of {label} seems to be without end: group such customers with others."
+        return edges
 
     def _check_dropout(self, ratio: float) -> Check:
         seen = bool(ratio >= self.min_dropout_evidence)
@@ -135,86 +183,57 @@ class BGNBD:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class BGNBDResults(LikelihoodResults):
-    """A fitted BG/NBD model; gives no number once it is refused.
+@dataclass(frozen=True)
+class BGNBD(PurchaseModel):
+    """The BG/NBD model: customers buy at their own rate and may leave after any repeat purchase.
 
-    Histories are arrays x, t_x, T that broadcast against each other; without them a customer is new. Times
-    are in the unit of the data, discount rates per that unit.
+    Source: Fader, Hardie & Lee (2005), "Counting your customers" the easy way, Marketing Science 24(2).
+
+    >>> BGNBD().fit(pd.DataFrame({"x": [0], "t_x": [0.0], "T": [39.0]})).verdict.refused
+    True
     """
 
-    def expected_purchases(
-        self, horizon: ArrayLike, x: ArrayLike | None = None, t_x: ArrayLike | None = None, T: ArrayLike | None = None
-    ) -> np.ndarray:
-        """Return the repeat purchases expected within the next `horizon`; Fader, Hardie & Lee (2005), eq. (10)."""
-        params, horizon = self.params.to_numpy(), np.asarray(horizon, float)
-        if not (np.isfinite(horizon) & (horizon >= 0)).all():
-            raise ContractError("the horizon is not a finite time from 0 up", way_out="Give it in the data's unit.")
-        given = [v is not None for v in (x, t_x, T)]
-        if any(given) and not all(given):
-            raise ContractError("a history is x, t_x and T together", way_out="Give all three, or none for a new one.")
-        x, t_x, T = _history(x, t_x, T) if all(given) else (0.0, 0.0, 0.0)
-        return (bgnbd.probability_alive(params, x, t_x, T) * bgnbd.alive_purchases(params, x, T, horizon))[()]
-
-    def probability_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> np.ndarray:
-        """Return the probability that a customer has not left for good; 1 for everyone without a repeat purchase."""
-        return bgnbd.probability_alive(self.params.to_numpy(), *_history(x, t_x, T))[()]
-
-    def pmf(self, n: ArrayLike, horizon: ArrayLike) -> np.ndarray:
-        """Return the probability that a new customer makes exactly `n` repeat purchases within `horizon`."""
-        return bgnbd.pmf(self.params.to_numpy(), n, horizon)[()]
-
-    def dert(
-        self,
-        x: ArrayLike,
-        t_x: ArrayLike,
-        T: ArrayLike,
-        discount_rate: float,
-        horizon: float = np.inf,
-        discounting: str = "continuous",
-    ) -> np.ndarray:
-        """Return the discounted expected residual transactions: purchases to come, each at its present worth.
-
-        `discount_rate` is continuous, per unit of time; with ``discounting="periodic"`` it is the rate of one
-        unit, and a purchase in the k-th unit from now counts (1 + rate) ** -k.
-        """
-        discount = Discount(discount_rate, horizon, discounting)
-        return self.dert_draws(self.params.to_numpy()[None], x, t_x, T, discount, bgnbd.ORDER)[0][()]
-
-    def dert_draws(
-        self, draws: np.ndarray, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, discount: Discount, order: int = DRAW_ORDER
-    ) -> np.ndarray:
-        """Return `dert` under each of several sets of parameters, one row each (see `draws`)."""
-        self.verdict.require()
-        x, t_x, T = np.broadcast_arrays(*_history(x, t_x, T))
-        # t_x matters only for being alive, so that the integral is needed for the distinct (x, T) alone.
-        pairs, place = np.unique((x + 1j * T).ravel(), return_inverse=True)
-        found = np.empty((len(draws), *x.shape))
-        if not found.size:
-            return found
-        u, weight = discount.rule(min(bgnbd.flow_time(params, pairs.real, pairs.imag) for params in draws))
-        for i, params in enumerate(draws):
-            flow = bgnbd.alive_flow(params, pairs.real, pairs.imag, u, weight, order)
-            found[i] = bgnbd.probability_alive(params, x, t_x, T) * flow[place].reshape(x.shape)
-        return found
+    subject = "BG/NBD"
+    family = BetaGeometric(at_first=0)
+    edges = _per_purchase("repeat")
+    leaving_start = (0.0, 1.0)
 
 
-def refuse_impossible(x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> None:
-    """Raise ContractError if any history is one that no customer can have.
+@dataclass(frozen=True)
+class MBGNBD(PurchaseModel):
+    """The MBG/NBD model: as BG/NBD, and customers may leave after their first purchase too.
 
-    >>> refuse_impossible(np.array([1.0]), np.array([9.0]), np.array([8.0]))  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    journeylib.errors.ContractError: t_x > T in 1 of 1 rows (first: row 0, x=1.0, t_x=9.0, T=8.0). Cut ...
+    Source: Batislam, Denizel & Filiztekin (2007), Empirical validation and comparison of models for customer base
+    analysis, International Journal of Research in Marketing 24(3).
+
+    >>> MBGNBD().fit(pd.DataFrame({"x": [0], "t_x": [0.0], "T": [39.0]})).verdict.refused
+    True
     """
-    values = {"x": x, "t_x": t_x, "T": T}
-    refuse((x < 0) | (x % 1 != 0), "x is not a count", values, "x counts repeat purchases: whole numbers from 0 up.")
-    refuse(t_x < 0, "t_x is negative", values, "t_x is an age: days from the first purchase to the last.")
-    refuse(t_x > T, "t_x > T", values, "Cut the orders at the end of observation, or move that end later.")
+
+    subject = "MBG/NBD"
+    family = BetaGeometric(at_first=1)
+    edges = _per_purchase("or a later")
+    leaving_start = (0.0, 1.0)
 
 
-def _history(*arrays: ArrayLike) -> tuple[np.ndarray, ...]:
-    x, t_x, T = np.broadcast_arrays(*(np.asarray(v, float) for v in arrays))
-    wrong = ~(np.isfinite(x) & np.isfinite(t_x) & np.isfinite(T))
-    refuse(wrong.ravel(), "a history is missing or infinite", {"x": x.ravel(), "t_x": t_x.ravel(), "T": T.ravel()}, "")
-    refuse_impossible(x.ravel(), t_x.ravel(), T.ravel())
-    return x, t_x, T
+@dataclass(frozen=True)
+class ParetoNBD(PurchaseModel):
+    """The Pareto/NBD model: customers buy at their own rate and leave at any time, at a rate of their own.
+
+    Source: Schmittlein, Morrison & Colombo (1987), Counting your customers, Management Science 33(1).
+
+    >>> ParetoNBD().fit(pd.DataFrame({"x": [0], "t_x": [0.0], "T": [39.0]})).verdict.refused
+    True
+    """
+
+    subject = "Pareto/NBD"
+    family = paretonbd
+    edges = BUYING_EDGES | {
+        (0, 0, -1, 0): NOBODY_LEAVES,
+        (0, 0, 0, 1): NOBODY_LEAVES,
+        (0, 0, 1, 1): LIKE_LEAVING,
+        (0, 0, 1, 0): AT_ONCE.format("repeat"),
+        (0, 0, 0, -1): AT_ONCE_OR_NEVER.format("repeat"),
+        (0, 0, -1, -1): AT_ONCE_OR_NEVER.format("repeat"),
+    }
+    leaving_start = (-0.5, 0.0)

@@ -98,7 +98,9 @@ class Discount:
         The flow may change as fast as on the time `scale` at the beginning and slower later.
         """
         speed = self.rate if self.discounting == "continuous" else np.log1p(self.rate)
-        end = min(self.horizon, FAR / speed) if self.rate > 0 else self.horizon
+        end, scale = self.horizon, min(scale, self.horizon)
+        if speed > 0:
+            end, scale = min(end, FAR / speed), min(scale, 1 / speed)
         edges = scale * (2.0 ** np.arange(np.ceil(np.log2(end / scale + 1))) - 1)
         edges = np.unique([*np.minimum(edges, end), end])
         panel = _continuous if self.discounting == "continuous" else _periodic

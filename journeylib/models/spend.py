@@ -17,7 +17,8 @@ from scipy.special import digamma, gammaln
 
 from journeylib.estimates import Check
 from journeylib.models.cells import count_cells, numbers, refuse
-from journeylib.models.likelihood import Gate, LikelihoodResults, Optimum, maximise
+from journeylib.models.climb import Gate, Optimum
+from journeylib.models.likelihood import LikelihoodResults, maximise
 
 CORRELATION_LIMIT = 0.3  # beyond it, value as spend times purchases is misleading
 DEPENDENT = "Spend depends on frequency: value groups of similar frequency apart, and distrust the total."

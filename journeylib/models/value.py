@@ -17,8 +17,8 @@ from journeylib.errors import ContractError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.cells import counts, numbers
 from journeylib.models.drawn import Forecast, group
+from journeylib.models.forecasts import PurchaseResults
 from journeylib.models.portfolio import Portfolio
-from journeylib.models.purchases import BGNBDResults as PurchaseResults
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGammaResults
 

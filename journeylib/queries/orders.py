@@ -20,15 +20,9 @@ def purchase_histories(calibration_end: dt.date, observed_until: dt.date, zero_o
     ``x_holdout`` purchase days, ``revenue_holdout`` money. Money stays an exact decimal, so that no result
     depends on the order of a sum.
     """
-    # A day that nets to zero is a purchase only if no refund made it so.
-    purchase = "net > 0" if zero_orders == "ignore" else "net > 0 or (net = 0 and smallest = 0)"
     learnt = f"day <= {_date(calibration_end)}"
     return f"""
-with days as (
-  select customer_id, ordered_on as day, sum(revenue) as net, min(revenue) as smallest
-  from orders where ordered_on <= {_date(observed_until)} group by customer_id, ordered_on
-), marked as (
-  select customer_id, day, net, case when {purchase} then 1 else 0 end as purchase from days
+with {_purchase_days(observed_until, zero_orders)}
 ), counted as (
   select customer_id, day, net, purchase,
     sum(purchase) over (partition by customer_id order by day) as purchases_so_far from marked
@@ -49,6 +43,43 @@ select customer_id, cast(x as integer) as x,
 from histories where first_day is not null"""
 
 
+def tracking_days(histories: str, calibration_end: dt.date, observed_until: dt.date, zero_orders: ZeroOrders) -> str:
+    """Customers acquired and repeat purchases made on each day on which there were any.
+
+    Of the customers in `histories` only. ``day`` counts from `calibration_end`, which is 0.
+    """
+    return f"""
+with {_purchase_days(observed_until, zero_orders)}
+), bought as (
+  select customer_id, date_diff('day', {_date(calibration_end)}, day) as day from marked where purchase = 1
+), counted as (
+  select -T as day, 1 as acquired, 0 as repeated from {histories}
+  union all
+  select b.day, 0 as acquired, 1 as repeated from bought b
+  join {histories} h on h.customer_id = b.customer_id where b.day > -h.T
+)
+select day, cast(sum(acquired) as integer) as customers, cast(sum(repeated) as integer) as repeat_purchases
+from counted group by day order by day"""
+
+
+def segmented(histories: str, table: str, column: str) -> str:
+    """Histories with the ``segment`` of each customer: what a column says of the customer, or of the first order.
+
+    >>> segmented("h", "customers", "segment_size").splitlines()[1]
+    "select h.*, coalesce(cast(s.segment_size as varchar), 'not known') as segment from h h"
+    """
+    source = table
+    if table != "customers":
+        source = f"""(
+  select customer_id, {column},
+    row_number() over (partition by customer_id order by ordered_on, {column}) as place
+  from {table} where revenue >= 0)"""
+    first = "" if table == "customers" else " and s.place = 1"
+    return f"""
+select h.*, coalesce(cast(s.{column} as varchar), 'not known') as segment from {histories} h
+left join {source} s on s.customer_id = h.customer_id{first}"""
+
+
 def purchase_cells(histories: str) -> str:
     """Customers counted per distinct (x, t_x, T), in days: all that a purchase model needs to know.
 
@@ -65,21 +96,25 @@ select x, cast(repeat_revenue as double precision) / x as mean_spend, count(*) a
 from {histories} where {_SPENDS} group by x, repeat_revenue order by x, repeat_revenue"""
 
 
-def holdout_cells(histories: str) -> str:
+def holdout_cells(histories: str, *shown: str) -> str:
     """Customers counted per (x, t_x, T, x_holdout), with their mean repeat spend and mean money in the holdout.
 
     ``mean_spend`` is missing for those without a repeat purchase and those whose repeat spend is not positive;
-    the latter are cells of their own.
+    the latter are cells of their own. So is each level of money in the holdout, in steps of a factor 1.65: finer
+    ones change the Gini coefficient of a ranking by money by less than 0.001. `shown` are columns that part
+    customers too, as ``segment``.
     """
-    return _cells(histories, "x_holdout, case when " + _SPENDS + " then 1 else 0 end", "x_holdout")
+    money = "case when revenue_holdout > 0 then floor(2 * ln(cast(revenue_holdout as double precision))) end"
+    return _cells(histories, f"case when {_SPENDS} then 1 else 0 end, {money}", "x_holdout", *shown)
 
 
-def value_cells(histories: str) -> str:
+def value_cells(histories: str, *shown: str) -> str:
     """Customers counted per (x, t_x, T) and ``spend_level``, their repeat spend in steps of two per cent.
 
-    Sums over customers are exact whatever the steps; only a ranking of single customers sees them.
+    Sums over customers are exact whatever the steps; only a ranking of single customers sees them. `shown`
+    are columns that part customers too, as ``segment``.
     """
-    return _cells(_levelled(histories), "spend_level", "spend_level")
+    return _cells(_levelled(histories), "spend_level", "spend_level", *shown)
 
 
 def scores(histories: str, scored: str, columns: Sequence[str]) -> str:
@@ -122,6 +157,17 @@ def first_day() -> str:
     return "select min(ordered_on) as day from orders"
 
 
+def _purchase_days(observed_until: dt.date, zero_orders: ZeroOrders) -> str:
+    """Start a ``with``: ``marked`` has each customer's days, their net money, and 1 for those with a purchase."""
+    # A day that nets to zero is a purchase only if no refund made it so.
+    purchase = "net > 0" if zero_orders == "ignore" else "net > 0 or (net = 0 and smallest = 0)"
+    return f"""days as (
+  select customer_id, ordered_on as day, sum(revenue) as net, min(revenue) as smallest
+  from orders where ordered_on <= {_date(observed_until)} group by customer_id, ordered_on
+), marked as (
+  select customer_id, day, net, case when {purchase} then 1 else 0 end as purchase from days"""
+
+
 _SPENDS = "x > 0 and repeat_revenue > 0"
 VALUE_CELL = ("x", "t_x", "T", "spend_level")  # what the customers of a value cell have in common
 
@@ -140,7 +186,7 @@ select x, t_x, T{columns}, count(*) as customers,
   case when min(case when {_SPENDS} then 1 else 0 end) = 1
     then cast(sum(repeat_revenue) as double precision) / (x * count(*)) end as mean_spend,
   cast(sum(revenue_holdout) as double precision) / count(*) as revenue_holdout
-from {histories} as histories group by x, t_x, T, {group} order by x, t_x, T, {group}"""
+from {histories} as histories group by x, t_x, T{columns}, {group} order by x, t_x, T{columns}, {group}"""
 
 
 def _date(day: dt.date) -> str:

@@ -1,4 +1,4 @@
-"""Do the numbers deserve belief? Holdout validation and the checks that can veto a report."""
+"""What was predicted beside what happened after the end of calibration, and the checks that can veto a report."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
 
 MIN_HOLDOUT = 30  # purchases in the holdout; a model that met fewer has not been tested
+WEEK = 7  # days; shorter weeks at the ends of observation are not judged
 BIAS_LIMIT = 0.25  # share of the observed total by which a prediction may miss before it is refused
 
 
@@ -113,6 +114,23 @@ def holdout_checks(errors: pd.DataFrame, error: Estimate, baselines: tuple[str, 
             "A simple rule predicts better: do not rank customers by this model.",
         ),
     ]
+
+
+def weeks_within(curve: pd.DataFrame) -> tuple[int, int]:
+    """Return how many of the weeks not seen lie within the band of a `track`, and how many such weeks there are.
+
+    >>> weeks = {"days": 7, "learnt": [True, False], "observed": [1, 9], "lower": [0.0, 2.0], "upper": [3.0, 6.0]}
+    >>> weeks_within(pd.DataFrame(weeks))
+    (0, 1)
+    """
+    weeks = curve[~curve["learnt"] & (curve["days"] == WEEK)]
+    return int(weeks["observed"].between(weeks["lower"], weeks["upper"]).sum()), len(weeks)
+
+
+def tracking_check(curve: pd.DataFrame) -> Check:
+    """Say how many of the weeks not seen lie within the band of a `track`; for information, as seasons are common."""
+    name, found = "holdout: weeks whose purchases lie within the band", "{} of {}".format(*weeks_within(curve))
+    return Check(name, None, found, "about 95 %")
 
 
 def by_frequency(cells: pd.DataFrame, columns: dict[str, np.ndarray], top: int = 7) -> pd.DataFrame:
