@@ -6,6 +6,7 @@
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -74,17 +75,19 @@ def segments(cells: pd.DataFrame) -> np.ndarray:
     return np.select(rules, ["win back", "probably gone", "top tenth", "bought once"], "others")
 
 
-def worth(study: Study, p: LifetimeValue, step=lambda: None) -> LifetimeValueResults:
+def worth(study: Study, p: LifetimeValue, step: Callable[[], None] = lambda: None) -> LifetimeValueResults:
     """Return what all customers of a study are worth, or refuse with what makes the lifetime value report refuse.
 
     `step` is called after the test on days not seen, after the fits and after the value.
+
+    >>> worth(open_study("cdnow"), validate("lifetime_value", {"calibration_end": "1997-09-30"})).total.n
+    2357
     """
-    model, tested = _test(study, p)
+    model, found = _test(study, p)
     step()
     purchases, spend = model.fit(study.purchase_cells()), GammaGamma().fit(study.spend_cells())
     step()
-    found = [*tested, spend_frequency_correlation(study.spend_cells())]
-    found += [*purchases.verdict.named, *spend.verdict.named]
+    found += [spend_frequency_correlation(study.spend_cells()), *purchases.verdict.named, *spend.verdict.named]
     Verdict.of(found, "the value of these customers").require()
     settings = {"horizon": p.horizon_weeks, "annual_discount_rate": p.annual_discount_rate, "seed": p.seed}
     settings |= {"discounting": p.discounting, "margin_share": p.margin_share, "currency": study.currency}

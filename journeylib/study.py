@@ -187,6 +187,10 @@ class Study:
         """
         return self._cells(orders.value_cells, calibration_end, unit, segment)
 
+    def histories(self, calibration_end: dt.date | str | None = None) -> str:
+        """Return the name of the table of purchase histories that the engine keeps, one row a customer."""
+        return self._history(calibration_end)
+
     def tracking_days(self, calibration_end: dt.date | str | None = None) -> pd.DataFrame:
         """Count, for every day of observation, customers acquired on it and repeat purchases made on it.
 
@@ -207,10 +211,6 @@ class Study:
         """
         end, _ = self._end(calibration_end), self.currency  # which must be one: the orders of a day are added up
         return self.engine.table(orders.interval_cells(end, self.intake.dataset.zero_amount_orders))
-
-    def histories(self, calibration_end: dt.date | str | None = None) -> str:
-        """Return the name of the table of purchase histories that the engine keeps, one row a customer."""
-        return self._history(calibration_end)
 
     def _cells(self, query, calibration_end: dt.date | str | None, unit: str, segment: str | None) -> pd.DataFrame:
         if unit not in DAYS_PER:

@@ -6,6 +6,8 @@ import pytest
 from customers import cells
 from scipy.special import hyp2f1
 
+from journeylib.models import paretonbd
+from journeylib.models.betageometric import BetaGeometric
 from journeylib.models.futures import ToCome, purchases_to_come, spend_to_come
 from journeylib.models.purchases import BGNBD
 from journeylib.models.quadrature import Discount
@@ -13,13 +15,14 @@ from journeylib.models.quadrature import Discount
 N = 60_000
 BETA, PARETO = (0.243, 4.414, 0.793, 2.426), (0.553, 10.578, 0.606, 11.669)
 MODELS = {"BG/NBD": BETA, "MBG/NBD": (0.525, 6.183, 0.891, 1.614), "Pareto/NBD": PARETO}
+FAMILIES = {"BG/NBD": BetaGeometric(0), "MBG/NBD": BetaGeometric(1), "Pareto/NBD": paretonbd}
 
 
 def draw(model, x, T, horizon, seed=0, params=None):
     """Return the purchases to come of N living customers with the same history, and how many each makes."""
-    rng = np.random.default_rng(seed)
-    params = np.array(MODELS[model] if params is None else params)
-    come = purchases_to_come(model, params, np.full(N, float(x)), np.full(N, float(T)), horizon, rng)
+    params = MODELS[model] if params is None else params
+    living = FAMILIES[model].living(params, np.full(N, float(x)), np.full(N, float(T)))
+    come = purchases_to_come(FAMILIES[model], living, horizon, np.random.default_rng(seed))
     return come, np.bincount(come.owner, minlength=N)
 
 
@@ -78,7 +81,7 @@ def test_counts_are_distributed_as_in_the_story_with_rates_drawn_first(model, x,
 
 def test_new_customers_buy_as_often_as_the_pmf_says():
     fit = BGNBD().fit(cells())
-    counts = draw("BG/NBD", 0, 0, 39.0, params=fit.params)[1]
+    counts = draw("BG/NBD", 0, 0, 39.0, params=fit.params.to_numpy())[1]
     for n, share in enumerate(fit.pmf(np.arange(8), 39.0)):
         assert agree(counts == n, share)
 
@@ -86,7 +89,7 @@ def test_new_customers_buy_as_often_as_the_pmf_says():
 @pytest.mark.parametrize("discounting", ["continuous", "periodic"])
 def test_discounted_purchases_average_to_dert(discounting):
     fit, rate = BGNBD().fit(cells()), 0.01
-    come, _ = draw("BG/NBD", 3, 30.0, 52.0, params=fit.params)
+    come, _ = draw("BG/NBD", 3, 30.0, 52.0, params=fit.params.to_numpy())
     worth = Discount(rate, 52.0, discounting).worth(come.time)
     alive = fit.probability_alive(3, 20.0, 30.0)
     expected = fit.dert(3, 20.0, 30.0, rate, 52.0, discounting) / alive
@@ -104,7 +107,8 @@ def test_times_lie_within_the_horizon_and_purchases_of_a_living_customer_thin_ou
 def test_every_history_has_parameters_of_its_own():
     params = np.tile(BETA, (2, 1))
     params[1, 0] = 1e-9  # the second buys never
-    come = purchases_to_come("BG/NBD", params, np.zeros(2), np.full(2, 1e-3), 1e6, np.random.default_rng(3))
+    living = FAMILIES["BG/NBD"].living(params.T, np.zeros(2), np.full(2, 1e-3))
+    come = purchases_to_come(FAMILIES["BG/NBD"], living, 1e6, np.random.default_rng(3))
     assert set(come.owner) <= {0}
 
 

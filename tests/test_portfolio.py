@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from customers import cdnow, cells, tell_purchases, tell_spend
+from scipy.special import expit
 
 from journeylib.errors import FitRefusedError
 from journeylib.models import portfolio as module
 from journeylib.models.drawn import group, interval
 from journeylib.models.futures import purchases_to_come, spend_to_come
+from journeylib.models.histories import Histories
 from journeylib.models.portfolio import Portfolio, predicted_purchases
-from journeylib.models.purchases import BGNBD
+from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGamma
 from journeylib.models.value import lifetime_value
@@ -50,6 +52,22 @@ def test_chunks_change_no_result(fits, monkeypatch):
     assert parts.by_tenth().to_numpy() == pytest.approx(whole.by_tenth().to_numpy(), rel=1e-8)
 
 
+@pytest.mark.parametrize("model", [BGNBD, MBGNBD, ParetoNBD])
+def test_futures_of_every_model_add_up_to_what_it_expects(fits, model):
+    purchases = model().fit(cells())
+    n = cells()["customers"].to_numpy()
+    x, t_x, T, z = (cells()[name].to_numpy(float) for name in ("x", "t_x", "T", "mean_spend"))
+    params = np.tile(purchases.params, (200, 1))  # no uncertainty but luck
+    each = purchases.dert(x, t_x, T, 0.0027, 52.0) * fits[1].expected_spend(x, z)
+    spend = fits[1], np.tile(fits[1].params, (200, 1))
+    world = Portfolio(x, t_x, T, z, purchases, params, Discount(0.0027, 52.0), each, *spend)
+    for labels in (np.arange(x.size) % 10, np.zeros(x.size, dtype=int)):  # in small groups one by one, else a normal
+        found = world.forecast(group(labels, labels.max() + 1, n), 0.95, 1)
+        assert found.expected[0] == pytest.approx(found.estimate, rel=1e-4)
+        error = found.predicted.std(axis=0) / np.sqrt(len(found.predicted))
+        assert np.all(np.abs(found.predicted.mean(axis=0) - found.estimate) < 4 * error)
+
+
 def test_luck_of_many_is_as_wide_as_that_of_each_added_up(world, monkeypatch):
     members = group(np.zeros(world.x.size, dtype=int), 1, cells()["customers"].to_numpy())
 
@@ -67,7 +85,9 @@ def test_interval_of_a_single_customer_holds_its_share_of_futures(world):
     for cell in (0, 150, 300, 500, 700, 1000):
         x, t_x, T = (np.full(n, v[cell]) for v in (world.x, world.t_x, world.T))
         alive = rng.random(n) < world.purchases.probability_alive(x, t_x, T)
-        come = purchases_to_come("BG/NBD", world.params[draws], x, T, 52.0, rng)
+        come = purchases_to_come(
+            world.purchases.family, world.purchases.family.living(world.params[draws].T, x, T), 52.0, rng
+        )
         known = 0 * x if np.isnan(world.z[cell]) else x
         came = alive * spend_to_come(world.spend_params[draws], known, come, np.ones(come.time.size), rng)
         came *= world.spend_params[draws, 2] + known * np.nan_to_num(world.z[cell])
@@ -129,10 +149,10 @@ def tell(seed: int) -> dict:
 def pit(purchases, known, later, rng) -> float:
     """The share of customers whose purchases stand in the middle 95 % of 99 futures, ties broken at random."""
     draws, (x, t_x, T) = purchases.draws(99, rng), known[["x", "t_x", "T"]].to_numpy().T
-    alive = np.array([purchases.at(params).probability_alive(x, t_x, T) for params in draws])
-    come = purchases_to_come(
-        purchases.subject, np.repeat(draws, x.size, axis=0), np.tile(x, 99), np.tile(T, 99), 39.0, rng
-    )
+    family, histories = purchases.family, Histories.of(x, t_x, T)
+    alive = expit(-np.array([family.log_odds_gone(params, histories) for params in draws]))
+    living = family.living(np.repeat(draws, x.size, axis=0).T, np.tile(x, 99), np.tile(T, 99))
+    come = purchases_to_come(family, living, 39.0, rng)
     counts = np.bincount(come.owner, minlength=alive.size).reshape(alive.shape) * (rng.random(alive.shape) < alive)
     rank = (counts < later).sum(axis=0) + rng.integers(0, (counts == later).sum(axis=0) + 1)
     place = (rank + rng.random(rank.size)) / 100

@@ -76,16 +76,15 @@ def value_by_group(value: LifetimeValueResults, labels: ArrayLike, by: str = "gr
     """Return what groups of the valued customers are worth, in the order of their labels.
 
     One label per row of ``value.cells``. Returns the labels under the name `by`, ``customers``,
-    ``value_per_customer``, and the group's share of all value in per cent with its interval, ``share_pct, lower_pct,
-    upper_pct``.
+    ``value_per_customer``, and the group's share of all value in per cent with its prediction interval,
+    ``share_pct, lower_pct, upper_pct``.
     """
-    labels, n = np.asarray(labels), value.cells["customers"]
-    customers, worth = n.groupby(labels).sum(), (n * value.cells["value"]).groupby(labels).sum()
-    shares = [value.share_of(labels == label, str(label)) for label in worth.index]
-    columns = {"customers": customers.to_numpy(), "value_per_customer": (worth / customers).to_numpy()}
-    for end, name in (("value", "share_pct"), ("lower", "lower_pct"), ("upper", "upper_pct")):
-        columns[name] = [100 * getattr(share, end) for share in shares]
-    return pd.DataFrame({by: worth.index, **columns})
+    table = value.by_group(labels)
+    columns = {"group": by, "value": "value_per_customer"}
+    for name in ("share", "lower", "upper"):
+        columns[name] = f"{name}_pct"
+        table[name] *= 100
+    return table[["group", "customers", "value", "share", "lower", "upper"]].rename(columns=columns)
 
 
 def _sums(cells: pd.DataFrame, predicted: np.ndarray, outcome: str) -> pd.DataFrame:

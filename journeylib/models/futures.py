@@ -5,11 +5,12 @@ distributed, so that the wait for the next purchase is Lomax distributed, and a 
 the history before the next one is: the same futures as with a rate drawn first, at a fifth of the cost.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-STAYED_AT_FIRST = {"BG/NBD": 0, "MBG/NBD": 1}  # whether a customer could have left at the first purchase, and did not
+from journeylib.models.purchase_results import Family
 
 
 class ToCome(NamedTuple):
@@ -19,50 +20,42 @@ class ToCome(NamedTuple):
     time: np.ndarray
 
 
-def purchases_to_come(
-    model: str, params: np.ndarray, x: np.ndarray, T: np.ndarray, horizon: float, rng: np.random.Generator
-) -> ToCome:
+def purchases_to_come(family: Family, living: Sequence[np.ndarray], horizon: float, rng: np.random.Generator) -> ToCome:
     """Draw one future of each living customer: the purchases within `horizon`.
 
-    model : as its results call it: BG/NBD, MBG/NBD or Pareto/NBD
-    params : its four parameters, or a row of them for each history
-    x, T : histories of customers who are alive; given that, t_x says nothing more
+    family, living : a model, and its parameters for each customer, given their history and that they are alive
 
-    >>> come = purchases_to_come("BG/NBD", np.array([0.25, 4.0, 0.8, 2.5]), np.array([0.0, 9.0]),
-    ...                          np.array([30.0, 30.0]), 1e-9, np.random.default_rng(0))
-    >>> come.owner.size
+    >>> from journeylib.models.betageometric import BetaGeometric
+    >>> living = [np.full(3, value) for value in (9.25, 34.0, 0.8, 11.5)]
+    >>> purchases_to_come(BetaGeometric(0), living, 1e-9, np.random.default_rng(0)).owner.size
     0
     """
-    params = np.broadcast_to(params, (x.size, 4)).T
-    shape, age = params[0] + x, params[1] + T
-    until, leave, stay = _leaving(model, params[2:], x, T, horizon, rng)
-    owner, clock, found = np.arange(x.size), np.zeros(x.size), [(np.arange(0), np.zeros(0))]
-    for made in range(2**62):
+    shape, age, *leaving = np.broadcast_arrays(*living)
+    until, leave, stay = _leaving(family, leaving, horizon, rng)
+    owner, clock, found = np.arange(shape.size), np.zeros(shape.size), [(np.arange(0), np.zeros(0))]
+    made = 0
+    while owner.size:
         with np.errstate(over="ignore"):  # a wait may be too long for a number
-            clock = clock + (age[owner] + clock) * np.expm1(
-                rng.standard_exponential(owner.size) / (shape[owner] + made)
-            )
+            wait = np.expm1(rng.standard_exponential(owner.size) / (shape[owner] + made))
+            clock = clock + (age[owner] + clock) * wait
         before = clock < until[owner]
         owner, clock = owner[before], clock[before]
         found.append((owner, clock))
-        chances = leave[owner] + stay[owner] + made
-        stays = rng.random(owner.size) * chances >= leave[owner]
-        owner, clock = owner[stays], clock[stays]
-        if not owner.size:
-            return ToCome(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        stays = rng.random(owner.size) * (leave[owner] + stay[owner] + made) >= leave[owner]
+        owner, clock, made = owner[stays], clock[stays], made + 1
+    return ToCome(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _leaving(
-    model: str, params: np.ndarray, x: np.ndarray, T: np.ndarray, horizon: float, rng: np.random.Generator
+    family: Family, params: Sequence[np.ndarray], horizon: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return until when each customer may buy, and the odds, in favour and against, to leave at the next purchase."""
-    if model == "Pareto/NBD":
+    if family.names[2:] == ("s", "beta"):  # they leave in time, whether or not they buy
         s, beta = params
         with np.errstate(over="ignore"):
-            lifetime = (beta + T) * np.expm1(rng.standard_exponential(x.size) / s)
-        return np.minimum(lifetime, horizon), np.zeros(x.size), np.ones(x.size)
-    a, b = params
-    return np.full(x.size, horizon), a, b + x + STAYED_AT_FIRST[model]
+            lifetime = beta * np.expm1(rng.standard_exponential(s.size) / s)
+        return np.minimum(lifetime, horizon), np.zeros(s.size), np.ones(s.size)
+    return np.full(params[0].size, horizon), *params
 
 
 def spend_to_come(

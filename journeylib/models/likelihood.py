@@ -5,8 +5,7 @@ reported for data that hold no information. What counts is the list of checks th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -157,12 +156,6 @@ class LikelihoodResults:
         """How fast each parameter moves with the one that was fitted."""
         params = self.params
         return params.where(np.arange(len(params)) < len(params) - self.effects, 1.0)
-
-    def at(self, params: Sequence[float]) -> Self:
-        """Return these results as they would read had the fit found `params`, such as a row of `draws`."""
-        positive = len(self.names) - self.effects
-        theta = np.append(np.log(params[:positive]), params[positive:])
-        return replace(self, _optimum=replace(self._require(), theta=theta))
 
     def _require(self) -> Optimum:
         self.verdict.require()

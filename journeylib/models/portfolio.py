@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.sparse import csc_array
+from scipy.special import expit
 
 from journeylib.estimates import LEVEL
 from journeylib.models.cells import counts, numbers
 from journeylib.models.drawn import Forecast, group, interval, refuse_draws
-from journeylib.models.futures import purchases_to_come, spend_to_come
+from journeylib.models.futures import ToCome, purchases_to_come, spend_to_come
+from journeylib.models.histories import Histories
 from journeylib.models.purchase_results import PurchaseResults
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGammaResults
@@ -124,8 +126,9 @@ class Portfolio:
     def _alive_under(self, cells: np.ndarray) -> np.ndarray:
         """Return the probability that customers of these cells are alive, one row for each draw of the parameters."""
         few, place = np.unique(cells, return_inverse=True)
-        history = self.x[few], self.t_x[few], self.T[few]
-        return np.array([self.purchases.at(params).probability_alive(*history) for params in self.params])[:, place]
+        histories = Histories.of(self.x[few], self.t_x[few], self.T[few])
+        gone = [self.purchases.family.log_odds_gone(params, histories) for params in self.params]
+        return expit(-np.array(gone))[:, place]
 
     def _simulate(
         self, cells: np.ndarray, chance: np.ndarray, draws: np.ndarray, rng: np.random.Generator
@@ -160,22 +163,24 @@ class Portfolio:
 
     def _alive(self, draws: np.ndarray, cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw what living customers of these cells bring, each under a draw of the parameters."""
-        come = purchases_to_come(
-            self.purchases.subject, self.params[draws], self.x[cells], self.T[cells], self.discount.horizon, rng
-        )
+        come = self._come(draws, self.x[cells], self.T[cells], rng)
         worth = self.discount.worth(come.time)
         if self.spend is None:
             return np.bincount(come.owner, worth, minlength=cells.size)
         params = self.spend_params[draws]
         return spend_to_come(params, self._known[cells], come, worth, rng) * (params[:, 2] + self._paid[cells])
 
+    def _come(self, draws: np.ndarray, x: np.ndarray, T: np.ndarray, rng: np.random.Generator) -> ToCome:
+        """Draw the purchases of living customers, each under a draw of the parameters."""
+        family = self.purchases.family
+        return purchases_to_come(family, family.living(self.params[draws].T, x, T), self.discount.horizon, rng)
+
     def _ordered(self, x: np.ndarray, known: np.ndarray, T: np.ndarray, many: int, rng: np.random.Generator):
         """Draw futures of the living with each (x, T), and order them: blends x pairs x futures, in units of spend."""
         draws = np.arange(many) % len(self.params)
         row = np.tile(draws, x.size)
         x, known, T = (np.repeat(values, many) for values in (x, known, T))
-        horizon = self.discount.horizon
-        come = purchases_to_come(self.purchases.subject, self.params[row], x, T, horizon, rng)
+        come = self._come(row, x, T, rng)
         worth = self.discount.worth(come.time)
         if self.spend is None:
             came = np.bincount(come.owner, worth, minlength=x.size)
