@@ -25,9 +25,9 @@ LIKE_RATES = "All customers seem to buy at the same rate: there are no differenc
 LIKE_LEAVING = "All customers seem to be equally quick to leave: there are no differences to learn from."
 NOBODY_LEAVES = "No dropout information: nobody seems to leave, so nothing tells who has. Watch the customers longer."
 FEW_CARRY = "Nearly all repeat purchases come from very few customers: look at those first."
-AT_ONCE = "Everybody seems to leave after the first {} purchase: there are no differences to learn from."
+AT_ONCE = "Everybody seems to leave after the first {}: there are no differences to learn from."
 AT_ONCE_OR_NEVER = (
-    "Customers seem to leave at their first {} purchase or never, with nothing in between to learn from: "
+    "Customers seem to leave at their first {} or never, with nothing in between to learn from: "
     "watch the customers longer, or fit two kinds of customers apart."
 )
 # What it means when parameters (r, alpha, and two of leaving) run off to zero (-1) or infinity (1).
@@ -195,7 +195,7 @@ class BGNBD(PurchaseModel):
 
     subject = "BG/NBD"
     family = BetaGeometric(at_first=0)
-    edges = _per_purchase("repeat")
+    edges = _per_purchase("repeat purchase")
     leaving_start = (0.0, 1.0)
 
 
@@ -212,7 +212,7 @@ class MBGNBD(PurchaseModel):
 
     subject = "MBG/NBD"
     family = BetaGeometric(at_first=1)
-    edges = _per_purchase("or a later")
+    edges = _per_purchase("purchase")
     leaving_start = (0.0, 1.0)
 
 
@@ -232,8 +232,8 @@ class ParetoNBD(PurchaseModel):
         (0, 0, -1, 0): NOBODY_LEAVES,
         (0, 0, 0, 1): NOBODY_LEAVES,
         (0, 0, 1, 1): LIKE_LEAVING,
-        (0, 0, 1, 0): AT_ONCE.format("repeat"),
-        (0, 0, 0, -1): AT_ONCE_OR_NEVER.format("repeat"),
-        (0, 0, -1, -1): AT_ONCE_OR_NEVER.format("repeat"),
+        (0, 0, 1, 0): AT_ONCE.format("purchase"),
+        (0, 0, 0, -1): AT_ONCE_OR_NEVER.format("purchase"),
+        (0, 0, -1, -1): AT_ONCE_OR_NEVER.format("purchase"),
     }
     leaving_start = (-0.5, 0.0)
