@@ -24,7 +24,7 @@ from journeylib.models.purchase_results import PurchaseResults
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGammaResults
 
-HISTORIES, CELLS = 16_384, 2_048  # at a time: with 200 draws some 100 MB, however many there are
+HISTORIES, CELLS = 65_536, 2_048  # at a time: with 200 draws some 100 MB, however many there are
 PATHS = 5  # futures of a group under each draw of the parameters
 SIMULATED = 1_000  # customers of a group that are simulated; of a larger group a sample of as many
 AT_ONCE = 500_000  # futures at a time
@@ -85,20 +85,20 @@ class Portfolio:
             stop = min(start + HISTORIES, first.size)
             histories = self._of_histories(*columns[:, first[start:stop]])
             for low in range(ends[start], ends[stop], CELLS):
-                high = min(low + CELLS, ends[stop])
-                drawn = histories[np.searchsorted(first, np.arange(low, high), side="right") - 1 - start]
-                cells = order[low:high]
+                cells = order[low : low + CELLS][: ends[stop] - low]
+                row = np.searchsorted(first, np.arange(low, low + cells.size), side="right") - 1 - start
+                drawn = np.ascontiguousarray(histories[row[0] : row[-1] + 1])[row - row[0]]
                 if self.spend is not None:
                     drawn *= self.spend_params[:, 2] + self._paid[cells, None]
                 yield cells, drawn
 
     def _of_histories(self, x: np.ndarray, T: np.ndarray, t_x: np.ndarray, known: np.ndarray) -> np.ndarray:
         """Return what is expected of histories, in units of v + x z where there is spend, one column a draw."""
-        drawn = np.ascontiguousarray(self.purchases.dert_draws(self.params, x, t_x, T, self.discount).T)
+        drawn = self.purchases.dert_draws(self.params, x, t_x, T, self.discount)
         if self.spend is not None:
-            p, q, _ = self.spend_params.T
-            drawn *= p / (p * known[:, None] + q - 1)
-        return drawn
+            for row, (p, q, _) in zip(drawn, self.spend_params, strict=True):
+                row *= p / (p * known + q - 1)
+        return drawn.T
 
     def predicted(self, members: csc_array, expected: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return what groups of customers may bring, one row a future, as many under each draw of the parameters.
