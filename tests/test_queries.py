@@ -52,22 +52,22 @@ def days_bought(history, zero_orders):
     return sorted(day for day in net if net[day] > 0 or day in free)
 
 
-def count_by_hand(rows, zero_orders):
+def count_by_hand(rows, zero_orders, end=40):
     """The definition in words, customer by customer."""
     found = {}
     for customer, history in money_by_day(rows).items():
         net = {day: sum(money) for day, money in history.items()}
         bought = days_bought(history, zero_orders)
-        before = [day for day in bought if day <= 40]
+        before = [day for day in bought if day <= end]
         if not before:
             continue
         # Every day's money belongs to the purchase it brought, or to the one before it; the first is not repeat.
-        repeat = sum(money for day, money in net.items() if day <= 40 and sum(b <= day for b in bought) > 1)
-        after = [day for day in net if day > 40]
+        repeat = sum(money for day, money in net.items() if day <= end and sum(b <= day for b in bought) > 1)
+        after = [day for day in net if day > end]
         found[customer] = (
             len(before) - 1,
             before[-1] - before[0],
-            40 - before[0],
+            end - before[0],
             float(repeat),
             sum(day in bought for day in after),
             float(sum(net[day] for day in after)),
@@ -75,13 +75,16 @@ def count_by_hand(rows, zero_orders):
     return found
 
 
+@pytest.mark.parametrize("calibration_end", [CALIBRATION, UNTIL])
 @pytest.mark.parametrize("zero_orders", ["count", "ignore"])
 @given(rows=ROWS)
-def test_histories_equal_a_count_by_hand(engine, rows, zero_orders):
+def test_histories_equal_a_count_by_hand(engine, rows, zero_orders, calibration_end):
     attach(engine, rows)
-    table = engine.table(orders.purchase_histories(CALIBRATION, UNTIL, zero_orders))
+    table = engine.table(orders.purchase_histories(calibration_end, UNTIL, zero_orders))
     got = {row[0]: tuple(float(v) for v in row[1:]) for row in table.itertuples(index=False)}
-    assert got == {k: tuple(map(float, v)) for k, v in count_by_hand(rows, zero_orders).items()}
+    assert got == {
+        k: tuple(map(float, v)) for k, v in count_by_hand(rows, zero_orders, (calibration_end - DAY).days).items()
+    }
 
 
 @pytest.mark.parametrize("zero_orders", ["count", "ignore"])

@@ -23,7 +23,10 @@ def purchase_histories(calibration_end: dt.date, observed_until: dt.date, zero_o
     To sort every customer's days would cost as much as all the rest. So only customers with a refund or a free
     order are followed day by day; the repeat revenue of all others is all but their first purchase.
     """
-    learnt, until = f"day <= {_date(calibration_end)}", f"ordered_on <= {_date(observed_until)}"
+    until, learnt = f"ordered_on <= {_date(observed_until)}", f"day <= {_date(calibration_end)}"
+    x_holdout, revenue_holdout = (f"sum(case when {learnt} then 0 else {what} end)" for what in ("purchase", "net"))
+    if calibration_end == observed_until:  # nothing comes after it, and to count nothing takes time too
+        learnt, x_holdout, revenue_holdout = "true", "0", "cast(0 as decimal(38, 4))"
     return f"""
 with days as ({_days(until, zero_orders)}
 ), counted as (
@@ -33,8 +36,8 @@ with days as ({_days(until, zero_orders)}
     min(case when purchase = 1 and {learnt} then {_far_apart("day")} + net end) as first_purchase,
     sum(case when {learnt} then purchase else 0 end) - 1 as x,
     sum(case when {learnt} then net else 0 end) as revenue,
-    sum(case when {learnt} then 0 else purchase end) as x_holdout,
-    sum(case when {learnt} then 0 else net end) as revenue_holdout
+    {x_holdout} as x_holdout,
+    {revenue_holdout} as revenue_holdout
   from days group by customer_id
 ), followed as (
   select customer_id, day, net, sum(purchase) over (partition by customer_id order by day) as purchases_so_far
