@@ -149,7 +149,10 @@ def judge(table: str, row: Row, contract: dict) -> Row:
     row.bad |= before(v["accepted_at"], v["invited_at"]) or before(v["first_order_at"], v["invited_at"])
     row.bad |= v["referee_id"] is not None and v["referee_id"] == v["referrer_id"]
     row.bad |= (
-        "referee_id" in v and v["reward_paid_at"] is not None and v["accepted_at"] is None and v["referee_id"] is None
+        "referee_id" in row.value
+        and v["reward_paid_at"] is not None
+        and v["accepted_at"] is None
+        and v["referee_id"] is None
     )
     row.bad |= off_scale(v)
     for since, names in LATER.items():
