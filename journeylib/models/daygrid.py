@@ -30,9 +30,9 @@ class Exits:
     _to_end: np.ndarray
 
     @classmethod
-    def of(cls, params: Sequence[float], grid: Grid) -> "Exits":
+    def of(cls, params: Sequence[float], grid: Grid, with_means: bool) -> "Exits":
         """Integrate (alpha + y) ** -(r + x) (beta + y) ** -(s + 1) from t_x to T; params : r, alpha, s, beta."""
-        mass, moments = _panels(params, grid)
+        mass, moments = _panels(params, grid, with_means)
         # From an age to the end, so from the last age backwards; nothing lies beyond it.
         to_end = np.full((grid.x.size, grid.ages.size), -np.inf)
         to_end[:, :-1] = np.logaddexp.accumulate(mass[:, ::-1], axis=1)[:, ::-1]
@@ -60,8 +60,8 @@ class Exits:
         return np.einsum("jx,kxj->kx", carried, self._moments)
 
 
-def _panels(params: Sequence[float], grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Integrate between neighbouring ages: log masses (x, panels) and four means (4, x, panels)."""
+def _panels(params: Sequence[float], grid: Grid, with_means: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Integrate between neighbouring ages: log masses (x, panels) and, if asked for, four means (4, x, panels)."""
     r, alpha, s, beta = params
     low, high = grid.ages[:-1], grid.ages[1:]
     smaller = min(alpha, beta) + low
@@ -71,18 +71,17 @@ def _panels(params: Sequence[float], grid: Grid) -> tuple[np.ndarray, np.ndarray
     log_a, log_b = np.log1p(gone / (alpha + low)[:, None]), np.log1p(gone / (beta + low)[:, None])
     whole = np.log(WEIGHTS * (smaller * span)[:, None] / 2) + v - (s + 1) * log_b
     density = np.exp(whole[:, None, :] - (r + grid.x)[:, None] * log_a[:, None, :])
-    functions = [np.ones_like(v), log_a, np.exp(-log_a), log_b, np.exp(-log_b)]
-    sums = density @ np.stack(functions, axis=-1)  # (panels, x, 5)
+    functions = [log_a, np.exp(-log_a), log_b, np.exp(-log_b)] if with_means else []
+    sums = density @ np.stack([np.ones_like(v), *functions], axis=-1)  # (panels, x, functions)
     total = sums[..., 0].T
     with np.errstate(divide="ignore", invalid="ignore"):  # steep panels fall to nothing here
         moments = np.moveaxis(sums[..., 1:], 2, 0).transpose(0, 2, 1) / total
         mass = np.log(total)
     _mend_steep(params, grid, mass, moments)
     at_low = np.log(alpha + low), np.log(beta + low)
-    moments[0] += at_low[0]
-    moments[1] /= alpha + low
-    moments[2] += at_low[1]
-    moments[3] /= beta + low
+    if with_means:
+        moments[0::2] += np.stack(at_low)[:, None]
+        moments[1::2] /= np.stack([alpha + low, beta + low])[:, None]
     return mass - (r + grid.x)[:, None] * at_low[0] - (s + 1) * at_low[1], moments
 
 
@@ -97,4 +96,5 @@ def _mend_steep(params: Sequence[float], grid: Grid, mass: np.ndarray, moments: 
         one = np.ones(i.size)
         powers = r + grid.x[i], (s + 1) * one
         mass[i, j], found = exit_integral((alpha * one, beta * one), powers, low[j], high[j])
-        moments[:, i, j] = found * np.stack([one, alpha + low[j], one, beta + low[j]])
+        if moments.size:
+            moments[:, i, j] = found * np.stack([one, alpha + low[j], one, beta + low[j]])

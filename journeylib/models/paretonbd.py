@@ -76,16 +76,16 @@ def log_odds_gone(params: Sequence[ArrayLike], histories: Histories) -> np.ndarr
     >>> log_odds_gone((0.55, 10.58, 0.61, 11.67), Histories.of([2, 2], [30.4, 38.9], 38.9)).round(4)
     array([-1.8761,    -inf])
     """
-    return _gone(params, histories)[0]
+    return _gone(params, histories, with_means=False)[0]
 
 
-def _gone(params: Sequence[ArrayLike], histories: Histories) -> tuple[np.ndarray, object]:
+def _gone(params: Sequence[ArrayLike], histories: Histories, with_means: bool = True) -> tuple[np.ndarray, object]:
     """Return the log odds, and what the means over the age at exit come from."""
     r, alpha, s, beta = histories.rows(params)
     x, t_x, T = histories.x, histories.t_x, histories.T
     stayed = (r + x) * np.log(alpha + T) + s * np.log(beta + T)
     if histories.grid is not None:
-        exits = Exits.of([float(np.squeeze(p)) for p in params], histories.grid)
+        exits = Exits.of([float(np.squeeze(p)) for p in params], histories.grid, with_means)
         return np.log(s) + exits.value + stayed, exits
     scale = [np.broadcast_to(v, x.shape) for v in (alpha, beta)]
     value, means = exit_integral(scale, (r + x, np.broadcast_to(s + 1, x.shape)), t_x, T)
@@ -133,9 +133,14 @@ def flow(params: Sequence[ArrayLike], u: np.ndarray, weight: np.ndarray, draw: b
     2.5
     """
     r, alpha, s, beta = params
-    pairs, place = np.unique(np.add(s, np.multiply(1j, beta)), return_inverse=True)
-    worth = np.exp(-pairs.real[:, None] * np.log1p(u / pairs.imag[:, None])) @ weight
-    return r / alpha * worth[place].reshape(np.shape(s) or np.shape(beta))
+    if np.ndim(s):  # covariates: both may differ
+        pairs, place = np.unique(s + 1j * beta, return_inverse=True)
+        s, scale = pairs.real[:, None], pairs.imag[:, None]
+    else:
+        scale, place = np.unique(beta, return_inverse=True)
+        scale = scale[:, None]
+    worth = np.exp(-s * np.log1p(u / scale)) @ weight
+    return r / alpha * worth[place].reshape(np.shape(beta))
 
 
 def flow_time(params: Sequence[ArrayLike]) -> float:
