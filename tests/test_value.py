@@ -53,6 +53,24 @@ def test_columns_are_the_parts_that_the_models_give(fits, worth):
     assert list(table.columns[:5]) == ["x", "t_x", "T", "mean_spend", "customers"]
 
 
+def test_value_without_end_is_what_ever_longer_horizons_come_to(fits, worth):
+    ever, century = (
+        lifetime_value(*fits, cells(), **{**MONEY, "horizon": horizon, "draws": 20}) for horizon in (np.inf, 5200)
+    )
+    assert ever.total.value == pytest.approx(century.total.value, rel=1e-4)
+    assert worth.total.value < ever.total.value
+    assert ever.total.lower < ever.total.value < ever.total.upper
+    assert ever.total.horizon == "from here on, without end"
+    assert "expected_purchases" not in ever.cells
+
+
+def test_covariates_of_purchases_are_refused(fits):
+    told = cells().assign(kind=lambda c: np.where(c["T"] > 33, "early", "late"))
+    covariate = BGNBD(purchase_covariates=("kind",)).fit(told)
+    with pytest.raises(ContractError, match=r"value is not counted with covariates of purchases \(kind\)"):
+        lifetime_value(covariate, fits[1], told, **MONEY)
+
+
 def test_periodic_value_equals_the_sum_over_weeks(fits):
     purchases, spend = fits
     some = cells().iloc[::100]
@@ -275,8 +293,8 @@ def test_refused_fits_have_no_value(fits):
 @pytest.mark.parametrize(
     "setting, text",
     [
-        ({"horizon": 0}, "horizon cannot be 0. It takes a finite time above 0."),
-        ({"horizon": np.inf}, "horizon cannot be inf"),
+        ({"horizon": 0}, "horizon cannot be 0. It takes a time above 0, without end only at a discount rate above 0."),
+        ({"horizon": np.inf, "annual_discount_rate": 0.0}, "horizon cannot be inf"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate cannot be -0.1. It takes 0 or more, as 0.15."),
         ({"margin_share": 30}, "margin_share cannot be 30. It takes a share above 0 and up to 1"),
         ({"periods_per_year": 0}, "periods_per_year cannot be 0"),

@@ -150,7 +150,7 @@ class Portfolio:
         pairs, place = np.unique(np.stack([self.x, self._known, self.T]), axis=1, return_inverse=True)
         alive = self.purchases.probability_alive(self.x, self.t_x, self.T)
         rank = 1 - (1 - u) / np.maximum(alive, 1e-300)[:, None]  # among the futures of the living
-        busy = self.discount.horizon * (self.params[0, 0] + pairs[0]) / (self.params[0, 1] + pairs[2])
+        busy = self.discount.reach * (self.params[0, 0] + pairs[0]) / (self.params[0, 1] + pairs[2])
         affordable = np.minimum(BOUGHT / busy, ALL_FUTURES / len(busy))
         many = np.clip(affordable, *FUTURES).astype(int)
         found, by_pair = np.zeros((self.x.size, 2)), np.argsort(place, kind="stable")
@@ -173,7 +173,7 @@ class Portfolio:
     def _come(self, draws: np.ndarray, x: np.ndarray, T: np.ndarray, rng: np.random.Generator) -> ToCome:
         """Draw the purchases of living customers, each under a draw of the parameters."""
         family = self.purchases.family
-        return purchases_to_come(family, family.living(self.params[draws].T, x, T), self.discount.horizon, rng)
+        return purchases_to_come(family, family.living(self.params[draws].T, x, T), self.discount.reach, rng)
 
     def _ordered(self, x: np.ndarray, known: np.ndarray, T: np.ndarray, many: int, rng: np.random.Generator):
         """Draw futures of the living with each (x, T), and order them: blends x pairs x futures, in units of spend."""

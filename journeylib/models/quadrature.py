@@ -83,6 +83,13 @@ class Discount:
                 way_out="Both are numbers, rate >= 0 and horizon > 0; an infinite horizon needs a rate above 0.",
             )
 
+    @property
+    def reach(self) -> float:
+        """The horizon; where there is none, the time beyond which a unit of money is worth less than a thousandth."""
+        if np.isfinite(self.horizon):
+            return self.horizon
+        return float(np.log(1000) / (self.rate if self.discounting == "continuous" else np.log1p(self.rate)))
+
     def worth(self, time: np.ndarray) -> np.ndarray:
         """Return the present worth of a unit of money at times from now, whether or not within the horizon.
 

@@ -163,7 +163,8 @@ def lifetime_value(
     cells : ``x, t_x, T``, ``mean_spend`` (of repeat purchases, the mean over the cell's customers) and, where
         given, ``customers``; expected spend is linear in mean spend, so nothing is lost. Where it is missing
         (refunds left nothing, orders were free), and wherever x = 0, the mean spend of all takes its place.
-    horizon, periods_per_year : in the unit of ``T``; weeks unless told otherwise
+    horizon, periods_per_year : in the unit of ``T``; weeks unless told otherwise. An infinite horizon needs a discount
+        rate above 0; ``expected_purchases`` and ``revenue``, which are not discounted, are left out then.
     annual_discount_rate : effective, 0 or more; one period is discounted by ln(1 + rate) / periods_per_year
     margin_share, currency : share of revenue that is margin, above 0 and up to 1; of ``mean_spend``, as "USD"
     discounting : ``continuous``, as money arrives, or ``periodic``, at the end of each period
@@ -181,19 +182,14 @@ def lifetime_value(
     discount = _of_a_year(annual_discount_rate, periods_per_year, horizon, discounting)
     rng = np.random.default_rng(seed)
     drawn = {"params": purchases.draws(draws, rng), "spend_params": spend.draws(draws, rng)}
-    expected, amount = purchases.expected_purchases(horizon, *history), spend.expected_spend(history[0], z)
-    table = cells.assign(
-        probability_alive=purchases.probability_alive(*history),
-        expected_purchases=expected,
-        expected_spend=amount,
-        revenue=expected * amount,
-        value=margin_share * amount * purchases.dert(*history, discount.rate, horizon, discounting),
-    )
+    table = cells.assign(**_expected(purchases, spend, history, z, discount))
+    table["value"] *= margin_share
     each = table["value"].to_numpy() / margin_share
     portfolio = Portfolio(*history, z, purchases, each=each, discount=discount, spend=spend, **drawn)
     forecast = portfolio.forecast(_ranked(each, n), level, seed)
     table[["expected_lower", "expected_upper"]] = margin_share * forecast.ends
-    when = f"over the next {horizon:g} {PERIODS.get(round(periods_per_year), 'periods')}"
+    unit = PERIODS.get(round(periods_per_year), "periods")
+    when = f"over the next {horizon:g} {unit}" if np.isfinite(horizon) else "from here on, without end"
     method = f"{purchases.subject} x {spend.subject}, {draws} parameter draws"
     about = {"level": level, "n": int(n.sum()), "method": method, "horizon": when}
     note = f"That is {100 * margin_share:g} % of revenue, discounted at {100 * annual_discount_rate:g} % a year."
@@ -202,6 +198,28 @@ def lifetime_value(
     total, of_total = _both(total, margin_share * forecast.total())
     mean, of_mean = _both(mean, margin_share / n.sum() * forecast.total())
     return LifetimeValueResults(table, total, mean, of_total, of_mean, margin_share, portfolio, forecast, seed)
+
+
+def _expected(
+    purchases: PurchaseResults,
+    spend: GammaGammaResults,
+    history: tuple[np.ndarray, ...],
+    z: np.ndarray,
+    discount: Discount,
+) -> dict[str, np.ndarray]:
+    """Return what is expected of a customer of each cell, by column; ``value`` is discounted revenue still."""
+    if purchases.effects:
+        raise ContractError(
+            f"value is not counted with covariates of purchases ({', '.join(purchases.design.names)})",
+            way_out="Fit without them, or fit the segments apart and add up their values.",
+        )
+    amount = spend.expected_spend(history[0], z)
+    found = {"probability_alive": purchases.probability_alive(*history), "expected_spend": amount}
+    if np.isfinite(discount.horizon):  # without end only discounted purchases are finite
+        found["expected_purchases"] = purchases.expected_purchases(discount.horizon, *history)
+        found["revenue"] = found["expected_purchases"] * amount
+    discounted = purchases.dert(*history, discount.rate, discount.horizon, discount.discounting)
+    return found | {"value": amount * discounted}
 
 
 def _of_a_year(rate: float, periods_per_year: float, horizon: float, discounting: str) -> Discount:
@@ -245,8 +263,9 @@ def _refuse_settings(
     horizon: float, annual_discount_rate: float, margin_share: float, periods_per_year: float, draws: int, level: float
 ) -> None:
     """Refuse settings that cannot be meant, by name."""
+    lasting = "a time above 0, without end only at a discount rate above 0"
     for name, value, possible, takes in (
-        ("horizon", horizon, 0 < horizon < np.inf, "a finite time above 0"),
+        ("horizon", horizon, horizon > 0 and (horizon < np.inf or annual_discount_rate > 0), lasting),
         ("annual_discount_rate", annual_discount_rate, 0 <= annual_discount_rate < np.inf, "0 or more, as 0.15"),
         ("margin_share", margin_share, 0 < margin_share <= 1, "a share above 0 and up to 1, as 0.30"),
         ("periods_per_year", periods_per_year, 0 < periods_per_year < np.inf, "a number above 0"),
