@@ -57,7 +57,7 @@ bench: .venv/dev.done ## measure speed; prints figures, judges nothing
 	@$(BIN)/python -m pytest -m bench -s
 
 findings: .venv/dev.done ## run the notebooks and keep the outputs of their findings cells, for a commit
-	@cd notebooks && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
+	@cd notebooks && export OMP_NUM_THREADS=1 && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False $$n; done
 	@$(BIN)/nbstripout --keep-count --keep-id --extra-keys 'metadata.language_info.version' notebooks/*.ipynb
 
