@@ -66,7 +66,7 @@ peers: .venv-peers/peers.done ## install what bench measures us against into .ve
 	@touch $@
 
 findings: .venv/dev.done ## run the notebooks and keep the outputs of their findings cells, for a commit
-	@cd notebooks && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
+	@cd notebooks && export OMP_NUM_THREADS=1 && for n in *.ipynb; do ../$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --inplace \
 	  --ExecutePreprocessor.record_timing=False $$n; done
 	@$(BIN)/nbstripout --keep-count --keep-id --extra-keys 'metadata.language_info.version' notebooks/*.ipynb
 

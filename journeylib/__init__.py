@@ -36,6 +36,7 @@ _HOME = {
     "write_world": "simulate",
     "checks": "checks",
     "coverage": "coverage",
+    "proofs": "proofs",
     "figures": "figures",
     "findings": "findings",
     "show": "show",

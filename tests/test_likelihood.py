@@ -76,6 +76,17 @@ def test_two_that_run_off_together_have_words_of_their_own():
     assert {check.advice for check in failed(both, edges=words).values()} == {"Both run off."}
 
 
+@pytest.mark.parametrize("second, words", [(3.9, "Both run off."), (1.0, "a runs off.")])
+def test_one_that_has_only_just_run_off_may_have_company_close_behind(second, words):
+    def broad(theta):
+        away = theta - [4.1, second]
+        return -1e-3 * away @ away, -2e-3 * away
+
+    edges = {(1, 0): "a runs off.", (1, 1): "Both run off."}
+    starts = [(4.0, second), (4.2, second)]
+    assert failed(broad, starts, edges=edges)["largest standard error of a log parameter"].advice == words
+
+
 def test_parameter_that_the_data_hardly_hold_is_refused():
     def broad(theta):
         a, b = theta

@@ -107,6 +107,6 @@ def test_cell_ids_are_words_and_no_cell_stands_twice(path):
 @notebooks
 def test_committed_findings_are_what_a_fresh_run_finds(path):
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", str(path)]
-    environment = {**os.environ, "JOURNEYLIB_ROOT": str(ROOT), "PYTHONHASHSEED": "0"}
+    environment = {**os.environ, "JOURNEYLIB_ROOT": str(ROOT), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT / "notebooks", env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]

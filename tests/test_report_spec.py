@@ -69,7 +69,10 @@ def test_needs_put_reports_in_order(suite):
             "[defaults]\ntimeouts = '1m'",
             'reports/shop.toml, [defaults]: unknown key "timeouts". Did you mean "timeout"?',
         ),
-        ("[[report]]", "reports/shop.toml, report 1 names no notebook. Known: data_health, lifetime_value."),
+        (
+            "[[report]]",
+            "reports/shop.toml, report 1 names no notebook. Known: data_health, known_truth, lifetime_value.",
+        ),
         (REPORT + "paramters = {}", 'report 1: unknown key "paramters". Did you mean "parameters"?'),
         (
             REPORT + "timeout = '10 minutes'",

@@ -58,8 +58,10 @@ def _certify(
     """Return the checks that a top must pass: inside, steep on all sides, reached, and the same from every start."""
     away = best.theta - centre
     farthest = np.abs(away).max()
-    # A third of the way is far enough to name the parameters that the likelihood does not hold.
-    ran = np.where(np.abs(away) > gate.edge / 3, np.sign(away), 0).astype(int)
+    # A third of the way is far enough to name the parameters that the likelihood does not hold; one that has only
+    # just got there may have company close behind.
+    far = min(gate.edge / 3, farthest * 2 / 3) if farthest > gate.edge / 3 else np.inf
+    ran = np.where(np.abs(away) > far, np.sign(away), 0).astype(int)
     alone = np.where(np.abs(away) == farthest, ran, 0)
     why = edges.get(tuple(ran.tolist())) or edges.get(tuple(alone.tolist()), FLAT)
     inside = _below("farthest log parameter from the scale of the data", farthest + 1e-3, gate.edge, why)

@@ -53,4 +53,18 @@ class DataHealth:
     smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
 
 
-NOTEBOOKS = {"data_health": DataHealth, "lifetime_value": LifetimeValue}
+@dataclasses.dataclass(frozen=True)
+class KnownTruth:
+    """Do these methods find what was planted?"""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    customers: int = parameter(1000, "customers of each story", unit="customers", low=100, high=1_000_000)
+    repetitions: int = parameter(30, "how often each story is told and fitted", unit="times", low=2, high=100_000)
+    other_customers: int = parameter(
+        10_000, "customers of each story that is not the model's own", unit="customers", low=1000, high=1_000_000
+    )
+    seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
+
+
+NOTEBOOKS = {"data_health": DataHealth, "lifetime_value": LifetimeValue, "known_truth": KnownTruth}

@@ -107,7 +107,7 @@ def one_stream_each(outputs: Iterable[Mapping]) -> list[dict]:
             output["text"] = _overwritten("".join(printed[output["name"]]))
             if n and output["name"] == "stdout" and kept[n - 1].get("name") == "stderr":
                 kept[n - 1 : n + 1] = output, kept[n - 1]
-    return kept
+    return [o for o in kept if o["output_type"] != "stream" or o["text"].strip()]  # a wiped progress bar is nothing
 
 
 def without_folders(value, hidden: Mapping[str, str]):

@@ -241,6 +241,10 @@ class TestCleaning:
         ]
         assert harvest.one_stream_each(outputs) == [said("stdout", "2 %\nend"), said("stderr", "w!"), shown]
 
+    def test_a_progress_bar_that_was_wiped_leaves_nothing(self):
+        bar = {"output_type": "stream", "name": "stderr", "text": "\r 50 %|##  | 1/2\r          \r"}
+        assert harvest.one_stream_each([bar]) == []
+
     def test_pictures_stay_as_they_are(self):
         output = {"data": {"image/png": "/srv", "text/plain": "/srv"}}
         assert harvest.without_folders(output, {"/srv": "."})["data"] == {"image/png": "/srv", "text/plain": "."}

@@ -1,0 +1,69 @@
+"""Pictures of proofs: what was planted, and what was found."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from journeylib.figures.style import COLOURS, INK, Drawing, styled, title_block
+from journeylib.findings import number
+
+ACROSS = 4  # small pictures beside each other
+
+
+@styled
+def recovery(found: pd.DataFrame) -> Drawing:
+    """Draw every interval beside what was planted, one small picture a parameter.
+
+    `found` is what `proofs.repeat` gives: ``model, parameter, planted, repetition, estimate, lower, upper``; refused
+    repetitions have no numbers and are left out.
+
+    >>> found = pd.DataFrame({"model": "sBG", "parameter": ["a", "b"], "planted": [0.7, 1.2], "repetition": 0,
+    ...                       "estimate": [0.72, 1.5], "lower": [0.6, 1.3], "upper": [0.8, 1.7]})
+    >>> recovery(found).alt[:54]
+    'Of 2 intervals, 1 holds what was planted (50 %). Small'
+    """
+    drawn = found.dropna(subset="estimate")
+    drawn = drawn.assign(holds=drawn["lower"].le(drawn["planted"]) & drawn["upper"].ge(drawn["planted"]))
+    models = [[*of.groupby(["model", "parameter"], sort=False)] for _, of in drawn.groupby("model", sort=False)]
+    across = min(ACROSS, max(map(len, models), default=1))
+    rows = [of[i : i + across] for of in models for i in range(0, len(of), across)]
+    height, told = 0.75 + 1.75 * len(rows), []
+    figure = plt.figure(figsize=(7.0, height))
+    for number_of_row, row in enumerate(rows):
+        for column, ((model, parameter), part) in enumerate(row, start=1):
+            ax = figure.add_subplot(len(rows), across, number_of_row * across + column)
+            again = number_of_row and rows[number_of_row - 1][0][0][0] == model
+            _intervals(ax, part, f"{'' if column > 1 or again else model}\n{parameter}")
+            planted, median = (number(v) for v in (part["planted"].iloc[0], part["estimate"].median()))
+            told.append(f"{model} {parameter}: planted {planted}, median found {median}, {part['holds'].sum()} hold it")
+    hold, all_ = int(drawn["holds"].sum()), len(drawn)
+    share = f" ({100 * hold / all_:.0f} %)" if all_ else ""
+    title = f"Of {all_:,} intervals, {hold:,} hold{'s' * (hold == 1)} what was planted{share}"
+    title_block(
+        figure, title, "Estimates with 95 % intervals, a line each fit; black: planted; orange squares: missed it"
+    )
+    figure.subplots_adjust(left=0.02, top=1 - 0.98 / height, bottom=0.3 / height, hspace=0.62, wspace=0.1)
+    return Drawing(figure, f"{title}. Small pictures of intervals by parameter. {'; '.join(told)}.", drawn)
+
+
+def _intervals(ax, part: pd.DataFrame, title: str) -> None:
+    """Draw the intervals of one parameter on top of each other, and a line at what was planted."""
+    planted = float(part["planted"].iloc[0])
+    for holds, colour, marker in ((True, "model", "o"), (False, "baseline", "s")):
+        some = part[part["holds"] == holds]
+        style = {"color": COLOURS[colour], "lw": 0.9}
+        ax.hlines(some["repetition"], some["lower"], some["upper"], **style)
+        ax.plot(some["estimate"], some["repetition"], ls="", marker=marker, ms=2.2, **style)
+    ax.axvline(planted, color=INK, lw=1.1)
+    ax.set_title(title, loc="left", size=8.5, weight="bold")
+    ticks = [planted * i / 2 for i in range(-2, 7)]
+    if np.allclose(part["lower"] * part["upper"], part["estimate"] ** 2):  # intervals were computed on this scale
+        ax.set_xscale("log", base=2)
+        low, high = ax.get_xlim()
+        step = max((s for s in (1.25, 1.5, 2, 4) if s**2.4 <= high / low), default=1.25)
+        ticks = [planted * float(step) ** i for i in range(-9, 10)]
+    low, high = ax.get_xlim()
+    ticks = [t for t in ticks if low <= t <= high]
+    ax.set_xticks(ticks, [number(t, 2) for t in ticks])
+    ax.set(xlim=(low, high), yticks=[])
+    ax.grid(False)
