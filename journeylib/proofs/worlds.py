@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from journeylib.models.forecasts import PurchaseResults
 from journeylib.models.likelihood import LikelihoodResults
+from journeylib.models.purchase_results import PurchaseResults
 from journeylib.models.spend import GammaGammaResults
 from journeylib.proofs import stories
 
