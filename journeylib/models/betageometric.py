@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import betainc, betaln, digamma, gammaln, xlogy
 
-from journeylib.models.histories import Histories, at, buying, softplus
+from journeylib.models.histories import Histories, at, buying, softplus, total_of
 from journeylib.models.quadrature import log_odds_rule
 
 ORDER = 128  # points over p: expectations are right to 1e-10 (see the tests)
@@ -57,7 +57,7 @@ class BetaGeometric:
             q,
             -b * q / (b + np.maximum(x + self.at_first, 1) - 1),
         ]
-        value += histories.n @ either
+        value += total_of(histories.n, either)
         return float(value), np.concatenate([by_buying, by_stay]) + histories.sums(np.stack(slopes))
 
     def log_stayed(self, params: Sequence[ArrayLike], histories: Histories) -> np.ndarray:

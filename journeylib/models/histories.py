@@ -126,6 +126,15 @@ def buying(params: Sequence[ArrayLike], histories: Histories) -> tuple[float, np
     return float(value), np.stack([by_r, by_alpha])
 
 
+def total_of(n: np.ndarray, values: np.ndarray) -> float:
+    """Add up values of customers, `n` of each: as fast as a matrix product, and without its threads, which only wait.
+
+    >>> total_of(np.array([2.0, 1.0]), np.array([10.0, 5.0]))
+    25.0
+    """
+    return float(np.einsum("i,i", n, values))
+
+
 def softplus(log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return log(1 + odds) and the probability odds / (1 + odds).
 

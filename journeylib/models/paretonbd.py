@@ -16,7 +16,7 @@ from scipy.special import exprel, gammaln, xlogy
 
 from journeylib.models.daygrid import Exits
 from journeylib.models.exits import END, FALL, REACH, exit_integral
-from journeylib.models.histories import Histories, at, buying, softplus
+from journeylib.models.histories import Histories, at, buying, softplus, total_of
 
 names = ("r", "alpha", "s", "beta")
 leaving = (3, -1)  # covariates divide beta, and so multiply the rate of leaving
@@ -41,7 +41,7 @@ def total(params: Sequence[ArrayLike], histories: Histories) -> tuple[float, np.
     by_staying = np.stack([np.bincount(pattern, row, histories.patterns) for row in slopes])
     gone, exits = _gone(params, histories)
     either, q = softplus(gone)
-    value += histories.n @ either - waited.sum()
+    value += total_of(histories.n, either) - waited.sum()
     gradient = np.concatenate([by_buying, by_staying])
     return float(value), gradient + _slope_gone(params, histories, histories.n * q, exits)
 
@@ -139,7 +139,7 @@ def flow(params: Sequence[ArrayLike], u: np.ndarray, weight: np.ndarray, draw: b
     else:
         scale, place = np.unique(beta, return_inverse=True)
         scale = scale[:, None]
-    worth = np.exp(-s * np.log1p(u / scale)) @ weight
+    worth = np.sum(np.exp(-s * np.log1p(u / scale)) * weight, axis=1)
     return r / alpha * worth[place].reshape(np.shape(beta))
 
 

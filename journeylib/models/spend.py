@@ -136,8 +136,8 @@ def log_likelihood(params: Sequence[float], buyers: Buyers) -> tuple[float, np.n
     p, q, v = params
     _, weights, x, n, log_paid, log_mean = buyers
     ratio = v * buyers.inverse
-    silence, bought = weights @ np.log1p(ratio)  # log (v + x z) = log (x z) + log1p
-    prior, pulled = weights @ (ratio / (1 + ratio))
+    silence, bought = np.einsum("ij,j->i", weights, np.log1p(ratio))  # log (v + x z) = log (x z) + log1p
+    prior, pulled = np.einsum("ij,j->i", weights, ratio / (1 + ratio))
     shape, psi = p * x + q, digamma(p * x + q)
     value = n @ (gammaln(shape) - gammaln(p * x)) + n.sum() * (q * np.log(v) - gammaln(q))
     value -= q * (log_paid + silence) + p * bought + log_mean
