@@ -189,13 +189,17 @@ def _split(buffer: bytes, dialect: Dialect, at_end: bool = False) -> _Block:
     """Find the whole records of a buffer that starts with one."""
     codes = np.frombuffer(buffer, dtype=np.uint8)
     marks = (dialect.delimiter + dialect.quote).encode()
-    at = np.flatnonzero(np.logical_or.reduce([codes == code for code in {*marks, *b"\r\n"} if code in buffer]))
-    kind, after = codes[at], np.append(codes, np.uint8(LF))[at + 1]
-    # CR LF counts once, at its LF.
-    breaks = (kind == LF) | ((kind == CR) & ((after != LF) | (at == len(codes) - 1)))
+    special = np.zeros(codes.size, dtype=bool)
+    for code in (code for code in {*marks, *b"\r\n"} if code in buffer):
+        special |= codes == code
+    at = np.flatnonzero(special)
+    kind = codes[at]
+    breaks = kind == LF
+    if CR in buffer:  # CR LF counts once, at its LF
+        breaks |= (kind == CR) & ((_after(codes, at) != LF) | (at == len(codes) - 1))
     keep = breaks | (kind == marks[0])
     if marks[1:] in buffer and dialect.quote:
-        keep &= ~_within_quotes(codes, at, kind == marks[1], after, marks, at_end)
+        keep &= ~_within_quotes(codes, at, kind == marks[1], _after(codes, at), marks, at_end)
     line_ends = at[breaks]
     at, breaks = at[keep], breaks[keep]
     last = np.flatnonzero(breaks)
@@ -210,6 +214,11 @@ def _split(buffer: bytes, dialect: Dialect, at_end: bool = False) -> _Block:
     ends = ends - crlf
     full = ends > starts
     return _Block(starts[full], ends[full], widths[full], size, int(np.searchsorted(line_ends, size)), endings)
+
+
+def _after(codes: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return the byte that follows each position; a line feed after the last."""
+    return np.append(codes, np.uint8(LF))[at + 1]
 
 
 def _ragged(buffer: bytes, block: _Block, width: int, dialect: Dialect) -> np.ndarray:
