@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.models.betageometric import BetaGeometric
-from journeylib.models.histories import Histories, log_bought, softplus
+from journeylib.models.histories import Histories, softplus
 from journeylib.models.quadrature import Discount
 
 BG, MBG = BetaGeometric(at_first=0), BetaGeometric(at_first=1)
@@ -92,16 +92,6 @@ def test_formulae_hold_to_nine_digits_under_stress(model, params, x, t_x, T, hor
     assert log_likelihood(model, params, x, t_x, T) == pytest.approx(value, rel=RELATIVE)
     assert probability_alive(model, params, x, t_x, T) == pytest.approx(alive, rel=RELATIVE)
     assert expected_purchases(model, params, x, t_x, T, horizon) == pytest.approx(bought, rel=RELATIVE)
-
-
-@both
-@pytest.mark.parametrize("params, x, t_x, T, horizon", list(stress())[::3])
-def test_log_likelihood_of_one_is_made_of_buying_staying_and_leaving(model, params, x, t_x, T, horizon):
-    history = Histories.of(x, t_x, T)
-    parts = log_bought(params, history) + model.log_stayed(params, history)
-    assert parts + softplus(model.log_odds_gone(params, history))[0] == pytest.approx(
-        exact(model, params, x, t_x, T, horizon)[0], rel=RELATIVE
-    )
 
 
 @both

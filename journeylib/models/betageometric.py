@@ -60,11 +60,6 @@ class BetaGeometric:
         value += total_of(histories.n, either)
         return float(value), np.concatenate([by_buying, by_stay]) + histories.sums(np.stack(slopes))
 
-    def log_stayed(self, params: Sequence[ArrayLike], histories: Histories) -> np.ndarray:
-        """Return the log probability to stay after each purchase."""
-        _, _, a, b = histories.rows(params)
-        return betaln(a, b + histories.x + self.at_first) - betaln(a, b)
-
     def log_odds_gone(self, params: Sequence[ArrayLike], histories: Histories) -> np.ndarray:
         """Return the log odds of having left, after the last purchase; -infinity where nobody could have."""
         r, alpha, a, b = histories.rows(params)

@@ -146,13 +146,6 @@ def softplus(log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(log_odds, 0.0) + np.log1p(small), np.where(log_odds >= 0, share, small * share)
 
 
-def log_bought(params: Sequence[ArrayLike], histories: Histories) -> np.ndarray:
-    """Return the log-likelihood of each history, if nobody leaves (see `buying`)."""
-    r, alpha = histories.rows(params[:2])
-    x, T = histories.x, histories.T
-    return gammaln(r + x) - gammaln(r) - r * np.log1p(T / alpha) - x * np.log(alpha + T)
-
-
 def read_histories(*arrays: ArrayLike) -> tuple[np.ndarray, ...]:
     """Return x, t_x, T as arrays of one shape; raises ContractError for what no customer can have.
 

@@ -95,12 +95,6 @@ def _gone(params: Sequence[ArrayLike], histories: Histories, with_means: bool = 
     return np.log(s) + value - (r + x) * at_low[0] - (s + 1) * at_low[1] + stayed, means
 
 
-def log_stayed(params: Sequence[ArrayLike], histories: Histories) -> np.ndarray:
-    """Return the log probability that a customer stays until T, whatever they buy."""
-    _, _, s, beta = histories.rows(params)
-    return -s * np.log1p(histories.T / beta)
-
-
 def living(params: Sequence[ArrayLike], x: ArrayLike, T: ArrayLike) -> tuple[np.ndarray, ...]:
     """Return the parameters that a living customer's history has made of those of the population."""
     r, alpha, s, beta = params

@@ -15,20 +15,17 @@ from journeylib.models.histories import Histories, at, read_histories
 from journeylib.models.likelihood import LikelihoodResults
 from journeylib.models.quadrature import Discount
 
-Params = Sequence[ArrayLike]  # a number each, or an array with one entry for each pattern or customer
-
 
 class Family(Protocol):
     """The mathematics of a model: the module `paretonbd`, or a `BetaGeometric`.
 
-    The first three take parameters of the population and histories. The others take the parameters of `living`
+    The first two take parameters of the population and histories. The others take the parameters of `living`
     customers, which are of the same form: what a history says about a customer is in them.
     """
 
     names: tuple[str, ...]
     leaving: tuple[int, int]  # the parameter that covariates of leaving act on, and its direction
     total: Callable
-    log_stayed: Callable
     log_odds_gone: Callable
     living: Callable
     purchases: Callable
