@@ -23,6 +23,16 @@ def count_cells(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return counted.groupby(list(columns), as_index=False)["customers"].sum()
 
 
+def distinct(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct values in order, and which of them each entry is: numpy's unique, without a sort of all.
+
+    >>> [v.tolist() for v in distinct(np.array([3.0, 0.0, 3.0]))]
+    [[0.0, 3.0], [1, 0, 1]]
+    """
+    place, found = pd.factorize(values, sort=True)
+    return found, place
+
+
 def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray]:
     """Return columns as arrays of finite floats, or refuse them by name.
 

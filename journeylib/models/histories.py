@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln
 
-from journeylib.models.cells import refuse
+from journeylib.models.cells import distinct, refuse
 
 MANY = 100  # histories of one pattern that are worth a table of their own
 
@@ -88,15 +88,17 @@ class Histories:
     def grid(self) -> Grid | None:
         """What histories have in common, or None where a table of it would be larger than the histories."""
         size = self.x.size
-        x, row = np.unique(self.x, return_inverse=True)
-        ages, place = np.unique(np.concatenate([self.t_x, self.T]), return_inverse=True)
+        x, row = distinct(self.x)
+        ages, place = distinct(np.concatenate([self.t_x, self.T]))
         if self.patterns > 1 or x.size * ages.size > 6 * size or ages.size < 2:
             return None
         return Grid(x, ages, row * ages.size + place[:size], row * ages.size + place[size:])
 
     def _tally(self, values: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        pairs, place = np.unique(values + 1j * self.pattern, return_inverse=True)
-        return pairs.real, pairs.imag.astype(np.intp), np.bincount(place, n, pairs.size)
+        found, code = distinct(values)
+        code = code * self.patterns + self.pattern
+        pairs, place = distinct(code)
+        return found[pairs // self.patterns], pairs % self.patterns, np.bincount(place, n, pairs.size)
 
 
 def at(pattern: np.ndarray, params: Sequence[ArrayLike]) -> list[np.ndarray]:

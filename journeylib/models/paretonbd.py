@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import exprel, gammaln, xlogy
 
+from journeylib.models.cells import distinct
 from journeylib.models.daygrid import Exits
 from journeylib.models.exits import END, FALL, REACH, exit_integral
 from journeylib.models.histories import Histories, at, buying, softplus, total_of
@@ -131,7 +132,7 @@ def flow(params: Sequence[ArrayLike], u: np.ndarray, weight: np.ndarray, draw: b
         pairs, place = np.unique(s + 1j * beta, return_inverse=True)
         s, scale = pairs.real[:, None], pairs.imag[:, None]
     else:
-        scale, place = np.unique(beta, return_inverse=True)
+        scale, place = distinct(np.ravel(beta))
         scale = scale[:, None]
     worth = np.sum(np.exp(-s * np.log1p(u / scale)) * weight, axis=1)
     return r / alpha * worth[place].reshape(np.shape(beta))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from journeylib.errors import ContractError
+from journeylib.models.cells import distinct
 from journeylib.models.covariates import Design
 from journeylib.models.histories import Histories, at, read_histories
 from journeylib.models.likelihood import LikelihoodResults
@@ -224,8 +225,11 @@ def _kinds(*arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for values in arrays:
         if values.size and (values == values[0]).all():
             continue
-        distinct, place = np.unique(values, return_inverse=True)
-        _, first, code = np.unique(code * distinct.size + place, return_index=True, return_inverse=True)
+        found, place = distinct(values)
+        code = distinct(code * found.size + place)[1]
+    if code.size and code.max():
+        first = np.empty(code.max() + 1, dtype=np.int64)
+        first[code[::-1]] = np.arange(code.size)[::-1]  # the last to be written is the first to stand
     return first, code
 
 
