@@ -37,7 +37,7 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, "peers.txt"])
+@pytest.mark.parametrize("lock", [*LOCKS, "peers.txt", "pandas3.txt"])
 def test_lock_names_no_host_and_no_path(lock):
     text = (ROOT / "requirements" / lock).read_text()
     assert not re.search(r"https?:|file:|@ |^-|/\w+/", text, re.MULTILINE)
