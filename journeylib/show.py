@@ -25,6 +25,8 @@ from journeylib.study import Study
 
 RECORD = "application/vnd.journeylib.result+json"
 DOTS_PER_INCH = 200  # twice what is shown, so that figures stay sharp on dense screens
+_FORMULA = tuple("=+-@\t\r")  # what a spreadsheet takes for the beginning of one
+CSV = "text/csv"  # which a build takes out and publishes as a file beside the page
 PERSONAL = ("customer_id", "referrer_id", "referee_id", "anonymous_id", "text")
 
 
@@ -46,10 +48,18 @@ def show(thing: object, caption: str = "", *, smallest_group: int = findings.SMA
     display(face, metadata=_picture_metadata(thing), raw=True)
     if isinstance(thing, Drawing):
         numbers = _face(thing.data, "Numbers behind the figure", smallest_group)
+        numbers[CSV] = _csv(findings.hide_small_groups(thing.data, smallest_group))
         numbers["text/html"] = (
             f"<details class='jl-data'><summary>Numbers behind the figure</summary>{numbers['text/html']}</details>"
         )
         display(numbers, raw=True)
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """Write a table for programs: every digit, and no text that a spreadsheet would take for a formula."""
+    texts = frame.select_dtypes(exclude=["number", "bool"]).columns
+    safe = {c: frame[c].map(lambda v: f"'{v}" if str(v)[:1] in _FORMULA else v) for c in texts}
+    return frame.assign(**safe).to_csv(index=False, lineterminator="\n")
 
 
 @singledispatch

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from journeylib.errors import DisclosureError
 from journeylib.parameters import LifetimeValue
 from journeylib.report import markup
+from journeylib.report.harvest import take_tables
 from journeylib.report.markup import PageWriter
 from journeylib.report.render import index_page, report_page
 
@@ -344,6 +345,31 @@ def test_index_keeps_suites_apart():
         < said.index("Other data")
         < said.index("Elsewhere?")
     )
+
+
+def figure_table(notebook) -> dict:
+    """Return the output of a sample notebook that holds the numbers behind its figure."""
+    (output,) = (o for c in notebook["cells"] if c["id"] == "curve" for o in c["outputs"] if "text/html" in o["data"])
+    return output
+
+
+def test_the_table_behind_a_figure_is_linked_as_a_file_beside_the_page():
+    notebook = json.loads(json.dumps(sample.lifetime_value()))
+    output = figure_table(notebook)
+    output["data"]["text/csv"] = "day,share\n1,0.5\n"
+    next(c for c in notebook["cells"] if c["id"] == "curve")["outputs"] += [json.loads(json.dumps(output))]
+    names = [f"cdnow/lifetime_value.curve{n}.csv" for n in ("", "-2")]
+    assert take_tables(notebook, "cdnow/lifetime_value") == dict.fromkeys(names, b"day,share\n1,0.5\n")
+    assert "text/csv" not in json.dumps(notebook)
+    html = report_page(notebook, sample.report())
+    assert '<a href="lifetime_value.curve-2.csv" download>lifetime_value.curve-2.csv</a>' in html
+
+
+def test_a_notebook_cannot_name_the_file_that_its_page_links_to():
+    notebook = json.loads(json.dumps(sample.lifetime_value()))
+    figure_table(notebook)["metadata"]["table"] = "javascript:alert(1)"
+    assert take_tables(notebook, "cdnow/lifetime_value") == {}
+    assert "javascript" not in report_page(notebook, sample.report())
 
 
 def test_links_lead_from_a_page_to_its_notebook_and_the_list(page):

@@ -1,6 +1,7 @@
 """The door out: escaped, rounded, small groups hidden, nothing personal, every picture with words."""
 
 import base64
+import sys
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import journeylib as jl
 from journeylib.errors import DisclosureError
 from journeylib.figures import Drawing, holdout_by_frequency, value_by_tenth, value_map
 from journeylib.findings import hide_small_groups
-from journeylib.show import RECORD, _face, _picture_metadata
+from journeylib.show import RECORD, _csv, _face, _picture_metadata
 
 TABLE = pd.DataFrame(
     {
@@ -55,6 +56,25 @@ def test_figure_carries_words_size_and_no_clock():
     # The title is computed: 1.9 * 507 and so on, over 1411 * .2 + 439 * .7 + 507 * 1.9 observed.
     gap = (1411 * 0.2 + 439 * 0.6 + 507 * 1.7) / (1411 * 0.2 + 439 * 0.7 + 507 * 1.9) - 1
     assert drawing.alt.startswith(f"BG/NBD is {-100 * gap:.0f} % too low in total, own past rate ")
+
+
+def test_the_numbers_behind_a_figure_are_a_table_for_programs_too(monkeypatch):
+    sent = []
+    door = sys.modules["journeylib.show"]  # the package keeps that name for the function
+    monkeypatch.setattr(door, "get_ipython", lambda: object())
+    monkeypatch.setattr(door, "display", lambda face, **_: sent.append(face))
+    exact = TABLE.assign(observed=[0.1 + 0.2, 0.7, 1.9], customers=[1411, 439, 12])
+    jl.show(Drawing(holdout_by_frequency(TABLE, "a year").figure, "Words.", exact), smallest_group=12)
+    lines = sent[1]["text/csv"].splitlines()
+    assert lines[0] == "repeat_purchases,customers,observed,BG/NBD,own past rate"
+    assert lines[1] == "0,1411,0.30000000000000004,0.2,0.0"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(start):
+    frame = pd.DataFrame({"segment": [f"{start}cmd()", "plain"], "change": [-1.5, 2.0]})
+    lines = _csv(frame).splitlines()
+    assert lines[1] == f"'{start}cmd(),-1.5" and lines[2] == "plain,2.0"
 
 
 def test_figure_without_words_is_refused():

@@ -1,11 +1,13 @@
 """What an executed notebook brings home: its records, and itself without what differs between equal runs."""
 
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 
 from journeylib.report import manifest
 from journeylib.report.render import PAPERMILL_ERROR, RECORD
 
+CSV = "text/csv"
 PICTURES = ("image/png", "image/jpeg")
 _WORD = re.compile(r"[^\s'\"<>]+")
 _CELL_FILE = re.compile(r"/ipykernel_\d+/\d+\.py")  # where ipykernel says that a cell stands, under a folder
@@ -83,6 +85,28 @@ def clean_notebook(notebook: Mapping, report: Mapping, hidden: Mapping[str, str]
         "papermill": {"parameters": dict(report["parameters"])},
     }
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def take_tables(notebook: Mapping, page: str) -> dict[str, bytes]:
+    r"""Take the tables behind figures out of a clean notebook, as files beside the `page`, its path without suffix.
+
+    Where one was taken, the metadata of the output name the file, for the page to link to.
+
+    >>> output = {"data": {"text/csv": "day,share\\n1,0.5\\n"}, "metadata": {}}
+    >>> take_tables({"cells": [{"id": "draw", "outputs": [output]}]}, "shop/value"), output["metadata"]
+    ({'shop/value.draw.csv': b'day,share\\n1,0.5\\n'}, {'table': 'value.draw.csv'})
+    """
+    taken = {}
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            output.get("metadata", {}).pop("table", None)
+            if (text := output.get("data", {}).pop(CSV, None)) is not None:
+                place, more = f"{page}.{re.sub(r'[^A-Za-z0-9_-]', '', cell['id'])}", 1
+                while (path := f"{place}{f'-{more}' * (more > 1)}.csv") in taken:
+                    more += 1
+                taken[path] = (text if isinstance(text, str) else "".join(text)).encode()
+                output["metadata"]["table"] = posixpath.basename(path)
+    return taken
 
 
 def one_stream_each(outputs: Iterable[Mapping]) -> list[dict]:

@@ -221,7 +221,8 @@ def _parts(output: Mapping, cell: str, writer: PageWriter) -> list[dict]:
     pictures = [kind for kind in data if kind.startswith("image/")]
     parts = [{"kind": "figure", **figure(data, output.get("metadata", {}), cell)}] if pictures else []
     if "text/html" in data:
-        parts.append({"kind": "html", "html": writer.fragment(_joined(data["text/html"]))})
+        table = output.get("metadata", {}).get("table", "")
+        parts.append({"kind": "html", "html": writer.fragment(_joined(data["text/html"])), "table": table})
     elif "text/markdown" in data:
         parts.append({"kind": "html", "html": writer.markdown(_joined(data["text/markdown"]))})
     elif "text/plain" in data and not parts:

@@ -19,7 +19,7 @@ from journeylib.errors import JourneyError
 from journeylib.parameters import QUARANTINE
 from journeylib.report import manifest, render
 from journeylib.report.execute import execute, kernel_environment, write_kernel_spec
-from journeylib.report.harvest import clean_notebook, collect, without_folders
+from journeylib.report.harvest import clean_notebook, collect, take_tables, without_folders
 from journeylib.report.kernel import end_with_parent
 from journeylib.report.plan import Step
 
@@ -114,7 +114,7 @@ def _report(root: Path, step: Step, private: Path, provenance: Mapping, connecti
     entry = step.blank | fields
     notebook = clean_notebook(outcome.notebook, entry, hidden)
     entry |= collect(notebook)
-    pages = {
+    pages = take_tables(notebook, entry["html"].removesuffix(".html")) | {
         entry["html"]: render.report_page(notebook, entry | provenance).encode(),
         entry["ipynb"]: manifest.readable(notebook),
         entry["html"].removesuffix("html") + "json": manifest.results(entry),

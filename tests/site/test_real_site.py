@@ -31,7 +31,7 @@ def sites(tmp_path_factory):
 
 def test_two_builds_in_two_directories_are_equal_byte_for_byte(sites):
     pages = [{p.relative_to(s): p.read_bytes() for p in s.rglob("*.*") if p.name != "run.json"} for s in sites]
-    assert {p.suffix for p in pages[0]} >= {".html", ".ipynb"}
+    assert {p.suffix for p in pages[0]} >= {".html", ".ipynb", ".csv"}
     assert pages[0] == pages[1]
 
 
