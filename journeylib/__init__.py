@@ -22,6 +22,7 @@ _HOME = {
     "spend_frequency_correlation": "models.spend",
     "ShiftedBetaGeometric": "models.retention",
     "purchase_regularity": "models.regularity",
+    "referral_forest": "models.forest",
     "likelihood_ratio": "models.comparison",
     "compare": "models.comparison",
     "lifetime_value": "models.value",
