@@ -23,12 +23,13 @@ def purchase_histories(calibration_end: dt.date, observed_until: dt.date, zero_o
     To sort every customer's days would cost as much as all the rest. So only customers with a refund or a free
     order are followed day by day; the repeat revenue of all others is all but their first purchase.
     """
-    until, learnt = f"ordered_on <= {_date(observed_until)}", f"day <= {_date(calibration_end)}"
+    until, learnt = f"ordered_on <= {sql_date(observed_until)}", f"day <= {sql_date(calibration_end)}"
+    odd = f"{until} and customer_id in (select customer_id from orders where revenue <= 0)"
     x_holdout, revenue_holdout = (f"sum(case when {learnt} then 0 else {what} end)" for what in ("purchase", "net"))
     if calibration_end == observed_until:  # nothing comes after it, and to count nothing takes time too
         learnt, x_holdout, revenue_holdout = "true", "0", "cast(0 as decimal(38, 4))"
     return f"""
-with days as ({_days(until, zero_orders)}
+with days as ({customer_days(until, zero_orders)}
 ), counted as (
   select customer_id,
     min(case when purchase = 1 and {learnt} then day end) as first_day,
@@ -41,14 +42,14 @@ with days as ({_days(until, zero_orders)}
   from days group by customer_id
 ), followed as (
   select customer_id, day, net, sum(purchase) over (partition by customer_id order by day) as purchases_so_far
-  from ({_days(f"{until} and customer_id in (select customer_id from orders where revenue <= 0)", zero_orders)}) as days
+  from ({customer_days(odd, zero_orders)}) as days
 ), refunded as (
   select customer_id, sum(case when purchases_so_far > 1 and {learnt} then net else 0 end) as repeat_revenue
   from followed group by customer_id
 )
 select customer_id, cast(x as integer) as x,
   date_diff('day', first_day, last_day) as t_x,
-  date_diff('day', first_day, {_date(calibration_end)}) as T,
+  date_diff('day', first_day, {sql_date(calibration_end)}) as T,
   coalesce(refunded.repeat_revenue, revenue - (first_purchase - {_far_apart("first_day")})) as repeat_revenue,
   cast(x_holdout as integer) as x_holdout, revenue_holdout
 from counted left join refunded using (customer_id) where first_day is not null"""
@@ -60,9 +61,9 @@ def tracking_days(histories: str, calibration_end: dt.date, observed_until: dt.d
     Of the customers in `histories` only. ``day`` counts from `calibration_end`, which is 0.
     """
     return f"""
-with days as ({_days(f"ordered_on <= {_date(observed_until)}", zero_orders)}
+with days as ({customer_days(f"ordered_on <= {sql_date(observed_until)}", zero_orders)}
 ), bought as (
-  select customer_id, date_diff('day', {_date(calibration_end)}, day) as day from days where purchase = 1
+  select customer_id, date_diff('day', {sql_date(calibration_end)}, day) as day from days where purchase = 1
 ), counted as (
   select -T as day, 1 as acquired, 0 as repeated from {histories}
   union all
@@ -149,7 +150,7 @@ def interval_cells(calibration_end: dt.date, zero_orders: ZeroOrders) -> str:
     Only those with three purchase days or more by `calibration_end` have two.
     """
     return f"""
-with days as ({_days(f"ordered_on <= {_date(calibration_end)}", zero_orders)}
+with days as ({customer_days(f"ordered_on <= {sql_date(calibration_end)}", zero_orders)}
 ), placed as (
   select customer_id, day,
     lag(day, 1) over (partition by customer_id order by day) as day_before,
@@ -191,6 +192,32 @@ def first_day() -> str:
     return "select min(ordered_on) as day from orders"
 
 
+def customer_days(where: str, zero_orders: ZeroOrders) -> str:
+    """Customers' days with an order: ``customer_id, day, net`` money, ``purchase`` 1 or 0, and ``orders`` paid for.
+
+    Free orders are among ``orders`` where they count; refunds are not.
+
+    >>> customer_days("true", "ignore").splitlines()[-1]
+    '  from orders where true group by customer_id, ordered_on'
+    """
+    # A day that nets to zero is a purchase only if no refund made it so.
+    free, paid = (" or (sum(revenue) = 0 and min(revenue) = 0)", ">=") if zero_orders == "count" else ("", ">")
+    return f"""
+  select customer_id, ordered_on as day, sum(revenue) as net,
+    case when sum(revenue) > 0{free} then 1 else 0 end as purchase,
+    sum(case when revenue {paid} 0 then 1 else 0 end) as orders
+  from orders where {where} group by customer_id, ordered_on"""
+
+
+def sql_date(day: dt.date) -> str:
+    """Return a day as SQL.
+
+    >>> sql_date(dt.date(2024, 12, 31))
+    "date '2024-12-31'"
+    """
+    return f"date '{day.isoformat()}'"
+
+
 _SPENDS = "x > 0 and repeat_revenue > 0"
 VALUE_CELL = ("x", "t_x", "T", "spend_level")  # what the customers of a value cell have in common
 
@@ -213,23 +240,9 @@ select {columns}, count(*) as customers,
 from {histories} as histories group by {groups} order by {groups}"""
 
 
-def _days(where: str, zero_orders: ZeroOrders) -> str:
-    """Return the SQL of customers' days with an order: their money, and 1 for a purchase."""
-    # A day that nets to zero is a purchase only if no refund made it so.
-    free = " or (sum(revenue) = 0 and min(revenue) = 0)" if zero_orders == "count" else ""
-    return f"""
-  select customer_id, ordered_on as day, sum(revenue) as net,
-    case when sum(revenue) > 0{free} then 1 else 0 end as purchase
-  from orders where {where} group by customer_id, ordered_on"""
-
-
 def _far_apart(day: str) -> str:
     """Return the SQL of a day as a number, days so far apart that a day's money added keeps their order.
 
     The smallest such sum is the first day with its money: both from one aggregate that every engine has.
     """
     return f"cast(date_diff('day', date '1970-01-01', {day}) as decimal(20, 0)) * {10**14}"
-
-
-def _date(day: dt.date) -> str:
-    return f"date '{day.isoformat()}'"
