@@ -1,5 +1,7 @@
 """Can the data carry the questions? What is there, what is missing, and what that means for an answer."""
 
+import math
+
 import pandas as pd
 
 from journeylib.contract import contract_table
@@ -29,6 +31,7 @@ SPANS = (
 )  # fmt: skip
 MOST_MONTHS = 24  # lines of a table that a reader still takes in
 UNKNOWN_LIMIT = 0.20  # share of touchpoints without a direction above which push and pull are not told apart
+WEEKS_BEFORE = 8  # with which the last day is compared
 CROWDED_START = 2.0  # first month's new customers against the median month's
 
 
@@ -202,7 +205,7 @@ def coverage_checks(study: Study) -> list[Check]:
 
     >>> from journeylib.study import open_study
     >>> [check.passed for check in coverage_checks(open_study("cdnow"))]
-    [True, True, True, True]
+    [True, True, True, True, True]
     """
     refused = study.quarantine
     faulty = int(refused.loc[refused["is_fault"], "rows"].sum())
@@ -216,11 +219,35 @@ def coverage_checks(study: Study) -> list[Check]:
             "Mend them at the source; until then every answer leaves them out.",
         ),
         _start(first_orders(study)),
+        last_day(study),
         _alike(study),
         _currencies(study),
     ]
     checks += [_truncated(study)] if study.intake.has("customers", "left_truncated") else []
     return checks + ([_directions(study)] if study.intake.has("events") else [])
+
+
+def last_day(study: Study) -> Check:
+    """Judge whether the last day of observation is whole: it then has about the orders of its weekday before.
+
+    By how far it may fall short is the luck of the same weekday in the `WEEKS_BEFORE` weeks before: three standard
+    errors, from the scatter of those days and at least from that of independent orders.
+
+    >>> from journeylib.study import open_study
+    >>> last_day(open_study("cdnow")).value
+    '2 orders; 6.12 on the same weekday before'
+    """
+    found = study.orders_by_day(7 * WEEKS_BEFORE + 1)["orders"].to_numpy()[::-7]
+    last, before = int(found[0]), found[1:]
+    mean = float(before.mean())
+    least = mean - 3 * math.sqrt(max(before.var(ddof=1), mean) * (1 + 1 / WEEKS_BEFORE))
+    return Check(
+        "orders of the last day of observation",
+        last >= least,
+        f"{last:,} orders; {mean:.3g} on the same weekday before",
+        f"at least {max(math.ceil(least), 0):,}",
+        "The day may not be over, or its orders not yet here: set observed_until to the last whole day.",
+    )
 
 
 def _truncated(study: Study) -> Check:

@@ -124,3 +124,22 @@ def test_months_of_first_orders_become_quarters_where_they_are_many(shop):
     found = coverage.first_seen(study)
     assert found["period"].iloc[0] == "2022Q1"
     assert found["customers"].sum() == coverage.first_orders(study)["customers"].sum()
+
+
+@pytest.mark.parametrize("last, passed", [(0, False), (5, False), (20, True), (90, True)])
+def test_last_day_that_is_not_over_is_named(shop, last, passed):
+    days = pd.date_range("2024-10-01", "2024-12-31")
+    # Mondays sell nothing: what counts is the same weekday, a Tuesday.
+    sold = [last if day == days[-1] else 0 if day.weekday() == 0 else 20 + day.day % 3 for day in days]
+    rows = [
+        (f"{day:%m%d}-{n}", f"{day:%Y-%m-%d}", "1") for day, many in zip(days, sold, strict=True) for n in range(many)
+    ]
+    check = coverage.last_day(shop(orders=pd.DataFrame(rows, columns=["customer_id", "ordered_at", "revenue"])))
+    assert check.passed is passed
+    assert check.value == f"{last} orders; 21 on the same weekday before"
+    assert check.limit == "at least 7"
+
+
+def test_last_day_of_few_orders_is_not_judged(shop):
+    check = coverage.last_day(shop(orders=orders({"2024-01": 3})))
+    assert check.passed is True and check.limit == "at least 0"
