@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
-from journeylib.errors import ContractError
 from journeylib.estimates import LEVEL, Check, Verdict
 from journeylib.models.climb import REACH, Gate, LogLikelihood, Optimum, ascend, finish, leads_to
+from journeylib.models.intervals import reach
 
 FLAT = "The likelihood is flat: these data do not settle the parameters; more customers or a longer time may."
 
@@ -118,11 +117,10 @@ class LikelihoodResults:
 
     def conf_int(self, level: float = LEVEL) -> pd.DataFrame:
         """Return ``lower`` and ``upper`` for each parameter; `level` lies between 0 and 1."""
-        if not 0 < level < 1:
-            raise ContractError(f"an interval has no level {level}", way_out="Levels lie between 0 and 1, as 0.95.")
+        errors = reach(level)
         optimum = self._require()
-        reach = ndtri((1 + level) / 2) * np.sqrt(np.diag(optimum.covariance))
-        ends = self._natural(np.stack([optimum.theta - reach, optimum.theta + reach]))
+        width = errors * np.sqrt(np.diag(optimum.covariance))
+        ends = self._natural(np.stack([optimum.theta - width, optimum.theta + width]))
         return pd.DataFrame(ends.T, self.names, ["lower", "upper"])
 
     @property

@@ -1,0 +1,50 @@
+"""Intervals of curves on the scale on which their estimates are nearly normal; none where nothing has happened yet."""
+
+import numpy as np
+from scipy.special import ndtri
+
+from journeylib.errors import ContractError
+
+
+def reach(level: float) -> float:
+    """Return how many standard errors an interval of `level` reaches to either side.
+
+    >>> round(reach(0.95), 2)
+    1.96
+    """
+    if not 0 < level < 1:
+        raise ContractError(f"an interval has no level {level}", way_out="Levels lie between 0 and 1, as 0.95.")
+    return float(ndtri((1 + level) / 2))
+
+
+def plain(estimate: np.ndarray, std_error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends on the scale of the estimate itself: for differences, and sums that may fall.
+
+    >>> [end.round(2).tolist() for end in plain(np.array([0.0]), np.array([1.0]), 0.95)]
+    [[-1.96], [1.96]]
+    """
+    width = np.where(std_error > 0, reach(level) * std_error, np.nan)
+    return estimate - width, estimate + width
+
+
+def positive(estimate: np.ndarray, std_error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends on the scale of logarithms: of means of what is never negative.
+
+    >>> [end.round(2).tolist() for end in positive(np.array([2.0]), np.array([1.0]), 0.95)]
+    [[0.75], [5.33]]
+    """
+    known = (estimate > 0) & (std_error > 0)
+    width = np.exp(reach(level) * np.divide(std_error, estimate, out=np.full(known.shape, np.nan), where=known))
+    return estimate / width, estimate * width
+
+
+def share(estimate: np.ndarray, std_error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends on the scale log(-log(1 - share)): they stay between 0 and 1.
+
+    >>> [end.round(3).tolist() for end in share(np.array([0.1]), np.array([0.03]), 0.95)]
+    [[0.055], [0.178]]
+    """
+    known = (estimate > 0) & (estimate < 1) & (std_error > 0)
+    kept = np.where(known, 1 - estimate, np.nan)
+    width = np.exp(reach(level) * std_error / (kept * -np.log(kept)))
+    return 1 - kept ** (1 / width), 1 - kept**width
