@@ -10,10 +10,13 @@ death", Biometrics 56, with ties as in Greenwood's formula. Its special cases ar
 """
 
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
+
+CHUNK = 2**15  # rows taken at a time, if not more places than that: the work stays in the cache
 
 
 class Marks(NamedTuple):
@@ -50,25 +53,40 @@ class Influence:
 
     def variance(self) -> np.ndarray:
         """Return the sum over units of their squared influence at every place, (k,)."""
-        size = len(self.basis[0])
-        order = np.argsort(self.unit * size + self.place)
-        unit, place = self.unit[order], self.place[order]
-        first = np.flatnonzero(np.concatenate([[True], unit[1:] != unit[:-1]]))
+        size, pairs = len(self.basis[0]), list(combinations_with_replacement(range(len(self.basis)), 2))
+        unit, place, order = _by_unit(self.unit, self.place)
+        first = np.flatnonzero(np.diff(unit, prepend=-1))
         length = np.diff(first, append=unit.size)
-        before, after = [], []
-        for change in self.changes:
-            step = change[order]
-            sums = step.cumsum()
-            sums -= np.repeat(sums[first] - step[first], length)
-            before.append(sums - step)
-            after.append(sums)
-        total = np.zeros(size)
-        for i, j in combinations_with_replacement(range(len(self.basis)), 2):
-            # Rises of a product telescope, so events of one unit at one time need no merging first.
-            rise = after[i] * after[j] - before[i] * before[j]
-            sums = np.bincount(place, rise, minlength=size).cumsum()
-            total += (1 if i == j else 2) * sums * self.basis[i] * self.basis[j]
-        return np.maximum(total, 0)
+        # Whole units at a time.
+        cuts = np.arange(0, unit.size, max(CHUNK, size))
+        cuts = np.unique(np.searchsorted(first, cuts, side="right") - 1)
+        moved = np.zeros((len(pairs), size))
+        for begin, end in zip(cuts, [*cuts[1:], first.size], strict=True):
+            rows = slice(first[begin], first[begin] + length[begin:end].sum())
+            sums = [_within(change[order[rows]], length[begin:end]) for change in self.changes]
+            for total, (i, j) in zip(moved, pairs, strict=True):
+                # Rises of a product telescope, so events of one unit at one time need no merging first.
+                rise = sums[i][1] * sums[j][1] - sums[i][0] * sums[j][0]
+                total += np.bincount(place[rows], rise, minlength=size)
+        twice = np.array([(1 if i == j else 2) * self.basis[i] * self.basis[j] for i, j in pairs])
+        return np.maximum((moved.cumsum(axis=1) * twice).sum(axis=0), 0)
+
+    def covariance(self, at: np.ndarray) -> np.ndarray:
+        """Return the sum over units of the products of their influence at any two of the places `at`, ascending.
+
+        >>> both = Influence(np.array([0, 0]), np.array([0, 1]), (np.array([2.0, 3.0]),), (np.ones(2),))
+        >>> both.covariance(np.array([0, 1])).tolist()
+        [[4.0, 10.0], [10.0, 25.0]]
+        """
+        column = np.searchsorted(at, self.place)  # what comes between two places counts at the second
+        kept = column < at.size
+        where, shape = (self.unit[kept], column[kept]), (int(self.unit.max()) + 1, at.size)
+        sums = [sparse.csr_array((change[kept], where), shape=shape) for change in self.changes]
+        total = np.zeros((at.size, at.size))
+        for (one, v), (other, w) in product(zip(sums, self.basis, strict=True), repeat=2):
+            moved = (one.T @ other).toarray().cumsum(axis=0).cumsum(axis=1)
+            total += moved * np.outer(v[at], w[at])
+        return total
 
     def minus(self, other: "Influence") -> "Influence":
         """Return the influence on the difference of two estimates in which units of one number are the same.
@@ -88,6 +106,27 @@ class Influence:
             tuple(changes),
             (*(v[:size] for v in self.basis), *(-v[:size] for v in other.basis)),
         )
+
+
+def _by_unit(unit: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both sorted by unit and place, and the order; a sort of one number a row, packed, is the fastest."""
+    bits, tail = int(place.max()).bit_length(), int(unit.size).bit_length()
+    if int(unit.max()).bit_length() + bits + tail > 63:
+        order = np.lexsort([place, unit])
+        return unit[order], place[order], order
+    key = ((unit << bits | place) << tail) | np.arange(unit.size)
+    key.sort()
+    order = key & ((1 << tail) - 1)
+    key >>= tail
+    return key >> bits, key & ((1 << bits) - 1), order
+
+
+def _within(step: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the running sums of each unit before and after each of its steps."""
+    sums = step.cumsum()
+    first = length.cumsum() - length
+    sums -= np.repeat(sums[first] - step[first], length)
+    return sums - step, sums
 
 
 def ratio(events: np.ndarray, at_risk: np.ndarray) -> np.ndarray:
