@@ -20,6 +20,8 @@ _HOME = {
     "ParetoNBD": "models.purchases",
     "GammaGamma": "models.spend",
     "spend_frequency_correlation": "models.spend",
+    "estimate_lift": "models.lift",
+    "retention_lift": "models.lift",
     "ShiftedBetaGeometric": "models.retention",
     "purchase_regularity": "models.regularity",
     "referral_forest": "models.forest",
