@@ -51,17 +51,17 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray
     return found
 
 
-def counts(frame: pd.DataFrame) -> np.ndarray:
-    """Return how many customers stand behind each row: the column ``customers``, or 1 each.
+def counts(frame: pd.DataFrame, column: str = "customers") -> np.ndarray:
+    """Return how many customers, or alike rows, stand behind each row: what the column says, 1 each without it.
 
     >>> counts(pd.DataFrame({"x": [2, 0]}))
     array([1, 1])
     """
-    if "customers" not in frame:
+    if column not in frame:
         return np.ones(len(frame), dtype=np.int64)
-    found = numbers(frame, ["customers"])
-    n = found["customers"]
-    refuse((n < 1) | (n % 1 != 0), "customers is not a count", found, "Counts are whole numbers from 1 up.")
+    found = numbers(frame, [column])
+    n = found[column]
+    refuse((n < 1) | (n % 1 != 0), f"{column} is not a count", found, "Counts are whole numbers from 1 up.")
     return n.astype(np.int64)
 
 

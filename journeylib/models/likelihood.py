@@ -108,18 +108,18 @@ class LikelihoodResults:
     @property
     def bse(self) -> pd.Series:
         """Standard errors, by the delta method."""
-        return self._slope * np.sqrt(np.diag(self._require().covariance))
+        return self._slope * np.sqrt(np.diag(self._covariance))
 
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance of the estimated parameters, by the delta method."""
-        covariance = self._require().covariance * np.outer(self._slope, self._slope)
+        covariance = self._covariance * np.outer(self._slope, self._slope)
         return pd.DataFrame(covariance, self.names, self.names)
 
     def conf_int(self, level: float = LEVEL) -> pd.DataFrame:
         """Return ``lower`` and ``upper`` for each parameter; `level` lies between 0 and 1."""
         errors = reach(level)
         optimum = self._require()
-        width = errors * np.sqrt(np.diag(optimum.covariance))
+        width = errors * np.sqrt(np.diag(self._covariance))
         ends = self._natural(np.stack([optimum.theta - width, optimum.theta + width]))
         return pd.DataFrame(ends.T, self.names, ["lower", "upper"])
 
@@ -147,7 +147,12 @@ class LikelihoodResults:
         """Draw `n` sets of parameters as uncertain as the estimate; one row each."""
         optimum = self._require()
         # Cholesky: the same numbers on every machine, where an SVD is free to choose signs.
-        return self._natural(rng.multivariate_normal(optimum.theta, optimum.covariance, n, method="cholesky"))
+        return self._natural(rng.multivariate_normal(optimum.theta, self._covariance, n, method="cholesky"))
+
+    @property
+    def _covariance(self) -> np.ndarray:
+        """Covariance of the parameters as they were fitted."""
+        return self._require().covariance
 
     def _natural(self, theta: np.ndarray) -> np.ndarray:
         positive = len(self.names) - self.effects
@@ -172,20 +177,33 @@ def _check_starts(best: Optimum, ends: Sequence[Optimum], gate: Gate, why: str) 
 def _check_top(
     log_likelihood: LogLikelihood, best: Optimum, box: tuple[np.ndarray, np.ndarray], gate: Gate, why: str
 ) -> tuple[Check, ...]:
-    name = "distance from the top, in standard errors"
+    peak = check_peak(best, gate, why)
     if not best.peaked:
-        return (Check(name, False, "there is no top", f"below {gate.distance:g}", why),)
+        return peak
     curvature, axes = np.linalg.eigh(-best.hessian)
     reach = REACH / np.sqrt(curvature)
     ends = [best.theta + side * reach[i] * axes[:, i] for i in range(curvature.size) for side in (-1, 1)]
     fall = float(f"{min(best.llf - log_likelihood(np.clip(end, *box))[0] for end in ends):.3g}")
+    name = "fall of the log-likelihood over its intervals"
+    return (*peak, Check(name, fall > gate.fall, fall, f"above {gate.fall:g}", why))
+
+
+def check_peak(best: Optimum, gate: Gate, why: str, of: str = "a log parameter") -> tuple[Check, ...]:
+    """Return the checks that a top is reached and pointed in every direction; all that a concave likelihood needs.
+
+    >>> check_peak(Optimum(np.zeros(1), 0.0, np.zeros(1), np.zeros((1, 1))), Gate(), "")[0].value
+    'there is no top'
+    """
+    name = "distance from the top, in standard errors"
+    if not best.peaked:
+        return (Check(name, False, "there is no top", f"below {gate.distance:g}", why),)
+    curvature = np.linalg.eigvalsh(-best.hessian)
     largest = np.sqrt(np.diag(best.covariance)).max()
     return (
         _below(name, best.distance, gate.distance, why),
         _below("condition number of the Hessian", curvature[-1] / curvature[0], gate.condition, why),
-        _below("largest standard error of a log parameter", largest, gate.std_error, why),
-        Check("fall of the log-likelihood over its intervals", fall > gate.fall, fall, f"above {gate.fall:g}", why),
-    )  # fmt: skip
+        _below(f"largest standard error of {of}", largest, gate.std_error, why),
+    )
 
 
 def _below(name: str, value: float, limit: float, advice: str) -> Check:
