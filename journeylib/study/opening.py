@@ -12,10 +12,10 @@ from journeylib.intake import read_dataset
 from journeylib.parameters import QUARANTINE, dataset_file
 from journeylib.study.histories import PurchaseHistories
 from journeylib.study.records import as_day
-from journeylib.study.spells import PurchaseSpells
+from journeylib.study.referrals import Referrals
 
 
-class Study(PurchaseHistories, PurchaseSpells):
+class Study(PurchaseHistories, Referrals):
     """The clean tables of a dataset within its window of observation, and the summaries drawn from them.
 
     >>> open_study("cdnow").spend_cells("1997-09-30").head(2).to_dict("list")
