@@ -28,6 +28,7 @@ _HOME = {
     "split_at": "models.timesplit",
     "purchase_regularity": "models.regularity",
     "referral_forest": "models.forest",
+    "NegativeBinomial": "models.offspring",
     "likelihood_ratio": "models.comparison",
     "compare": "models.comparison",
     "mean_cumulative_function": "models.recurrent",

@@ -210,8 +210,8 @@ def extinction_probability(K: ArrayLike, k: ArrayLike) -> np.ndarray:
     K, k = np.broadcast_arrays(np.asarray(K, float), np.asarray(k, float))
     s = np.where(K > 1, 0.0, 1.0)
     for _ in range(200):
-        base = 1 + K * (1 - s) / k
-        step = np.where(K > 1, (base**-k - s) / (1 - K * base ** (-k - 1)), 0.0)
+        growth = np.log1p(K * (1 - s) / k)
+        step = np.where(K > 1, (np.exp(-k * growth) - s) / (1 - K * np.exp(-(k + 1) * growth)), 0.0)
         s = s + step
         if not (np.abs(step) > 1e-15).any():
             break

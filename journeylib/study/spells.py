@@ -218,6 +218,8 @@ class PurchaseSpells(Records):
         for batch in self.engine.batches(sql):
             columns = [c.dictionary_encode() if pa.types.is_string(c.type) else c for c in batch.columns]
             batches.append(pa.record_batch(columns, batch.schema.names))
+        if not batches:
+            return self.engine.table(sql)
         rows = pa.Table.from_batches(batches).unify_dictionaries().to_pandas(split_blocks=True, self_destruct=True)
         for name in rows.select_dtypes("category"):
             rows[name] = rows[name].cat.reorder_categories(sorted(rows[name].cat.categories))
