@@ -208,14 +208,16 @@ def extinction_probability(K: ArrayLike, k: ArrayLike) -> np.ndarray:
     array([1. , 0.5])
     """
     K, k = np.broadcast_arrays(np.asarray(K, float), np.asarray(k, float))
-    s = np.where(K > 1, 0.0, 1.0)
+    ended, over = np.ones(K.shape), K > 1
+    K, k, s = K[over], k[over], np.zeros(np.count_nonzero(over))
     for _ in range(200):
         growth = np.log1p(K * (1 - s) / k)
-        step = np.where(K > 1, (np.exp(-k * growth) - s) / (1 - K * np.exp(-(k + 1) * growth)), 0.0)
-        s = s + step
+        step = (np.exp(-k * growth) - s) / (1 - K * np.exp(-(k + 1) * growth))
+        s = np.minimum(s + step, 1)
         if not (np.abs(step) > 1e-15).any():
             break
-    return s
+    ended[over] = s
+    return ended
 
 
 def expected_tree_size(K: ArrayLike) -> np.ndarray:
