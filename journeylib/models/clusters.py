@@ -7,12 +7,13 @@ R's survfit(cluster=) has it. With what the ended spells of a customer leave beh
 ones, the sum is c - m drift(t).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from journeylib.errors import ContractError
 from journeylib.models.daycounts import DENSE, Spells, codes
 from journeylib.models.influence import Influence
 
@@ -21,7 +22,8 @@ from journeylib.models.influence import Influence
 class Clusters:
     """Spells with the customer of each, and their places among the times of a curve.
 
-    customer : (n,) whole numbers from 0   place, start : (n,) see `Spells`   event : (n,)   labels : (n,) as given
+    customer : (n,) whole numbers from 0 up   place, start : (n,) see `Spells`   event : (n,)
+    labels : (customers,) the label of each number, a number that is nobody's included
 
     >>> spells = Spells.of([5, 8], [1, 0])
     >>> pair = Clusters.of(spells, spells.count().time, ["a", "a"])
@@ -30,16 +32,21 @@ class Clusters:
     """
 
     customer: np.ndarray
+    labels: np.ndarray
     place: np.ndarray
     start: np.ndarray | None
     event: np.ndarray
-    labels: ArrayLike
 
     @classmethod
     def of(cls, spells: Spells, time: np.ndarray, clusters: ArrayLike) -> "Clusters":
-        """Find the customers of spells; raises ContractError for a label that is missing."""
+        """Number the customers of spells; raises ContractError for a label that is missing."""
         place, start = spells.positions(time)
-        return cls(_customers(clusters, place.size), place, start, spells.cause > 0, clusters)
+        return cls(*numbered(clusters, place.size), place, start, spells.cause > 0)
+
+    def take(self, rows: np.ndarray) -> "Clusters":
+        """Return some of the spells, with the same numbers of customers."""
+        start = None if self.start is None else self.start[rows]
+        return replace(self, customer=self.customer[rows], place=self.place[rows], start=start, event=self.event[rows])
 
     def influence(self, jump: np.ndarray, drift: np.ndarray) -> Influence:
         """Return the influence of customers on a sum over times, at every time."""
@@ -61,7 +68,7 @@ class Clusters:
         moved = _left(jump, drift)[2 * self.place + self.event]
         if self.start is not None:
             moved += np.append(0.0, drift)[self.start]
-        return np.bincount(self.customer, moved)
+        return np.bincount(self.customer, moved, minlength=len(self.labels))
 
 
 def shared(one: tuple[Clusters, np.ndarray], other: tuple[Clusters, np.ndarray]) -> np.ndarray:
@@ -69,20 +76,33 @@ def shared(one: tuple[Clusters, np.ndarray], other: tuple[Clusters, np.ndarray])
 
     one, other : the clusters of a sample and their `totals`
     """
-    who, moved = [], []
-    for (clusters, totals), sign in ((one, 1), (other, -1)):
-        customer, first = np.unique(clusters.customer, return_index=True)
-        who.append(pd.Series(clusters.labels).reset_index(drop=True)[first])
-        moved.append(sign * totals[customer])
-    return np.bincount(pd.factorize(pd.concat(who))[0], np.concatenate(moved))
+    who = pd.factorize(np.concatenate([one[0].labels, other[0].labels]))[0]
+    return np.bincount(who, np.concatenate([one[1], -other[1]]))
 
 
-def _customers(clusters: ArrayLike, rows: int) -> np.ndarray:
-    """Number customers from 0, with gaps where labels are whole numbers already: nothing depends on their order."""
-    labels = np.asarray(clusters)
-    if labels.shape == (rows,) and labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < max(DENSE, rows):
-        return labels.astype(np.int64, copy=False)
-    return codes("clusters", clusters, rows)[1]
+def numbered(clusters: ArrayLike, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number customers from 0, and return their labels; whole numbers stay as they are where they can.
+
+    >>> [found.tolist() for found in numbered(["b", "a", "b"], 3)]
+    [[1, 0, 1], ['a', 'b']]
+    """
+    given = np.asarray(clusters)
+    if given.shape == (rows,) and given.dtype.kind in "iu" and given.min() >= 0 and given.max() < max(DENSE, rows):
+        return given.astype(np.int64, copy=False), np.arange(int(given.max()) + 1)
+    labels, customer = codes("clusters", clusters, rows)
+    return customer, labels
+
+
+def refuse_both(weights: ArrayLike | None, clusters: ArrayLike | None) -> None:
+    """Refuse counts where customers matter.
+
+    >>> refuse_both(None, ["a", "b"])
+    """
+    if weights is not None and clusters is not None:
+        raise ContractError(
+            "weights and clusters exclude each other: a count does not say whose spells it counts",
+            way_out="Hand over the single spells with their customers.",
+        )
 
 
 def _left(jump: np.ndarray, drift: np.ndarray) -> np.ndarray:

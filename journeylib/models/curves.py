@@ -68,6 +68,14 @@ class SurvivalCurve:
         s = np.append(1.0, self.survival)[np.searchsorted(self.counts.time, t, side="right")]
         return np.where((t <= self.counts.time[-1]) | (s == 0), s, np.nan)[()]
 
+    def require_observed(self, t: float) -> None:
+        """Raise NotIdentifiedError where no spell was observed for `t`: what lies beyond is not known."""
+        if np.isnan(self.survival_function(t)):
+            raise NotIdentifiedError(
+                f"nobody was observed for {t:g} {self.unit} (the longest spell: {self.counts.time[-1]:g})",
+                way_out="Ask for a shorter time, or observe longer.",
+            )
+
     def probability(self, t: float, name: str = "Came back within") -> Estimate:
         """Return the share that comes back within `t`, with its interval; none is known before the first return.
 
@@ -78,12 +86,8 @@ class SurvivalCurve:
         >>> found.value, round(found.lower, 3), round(found.upper, 3), found.note
         (0.5, 0.155, 0.942, '3 were still at risk.')
         """
+        self.require_observed(t)
         s = float(self.survival_function(t))
-        if np.isnan(s):
-            raise NotIdentifiedError(
-                f"nobody was observed for {t:g} {self.unit} (the longest spell: {self.counts.time[-1]:g})",
-                way_out="Ask for a shorter time, or observe longer.",
-            )
         place = np.searchsorted(self.counts.time, t, side="right") - 1
         spread = np.sqrt(self.log_variance[[place]]) if place >= 0 else np.zeros(1)
         lower, upper = (float(end[0]) for end in limits(np.array([s]), reach(self.level) * spread, self.interval))

@@ -9,7 +9,7 @@ included: a return on the same day is an event at time 0 among all spells, as in
 (`weights`) give exactly what the single spells would.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -111,6 +111,15 @@ Count from the origin of the spell to its end.
         if group is None:
             return DayCounts(self.axis[seen], *(values[0] for values in kept), int(n[0]))
         return DayCounts(self.axis[seen], *kept, n)
+
+    def take(self, rows: np.ndarray) -> "Spells":
+        """Return some of the spells, on the same axis.
+
+        >>> Spells.of([5, 8, 5], [1, 1, 0]).take(np.array([0, 2])).count().at_risk.tolist()
+        [2]
+        """
+        start, weight = (None if values is None else values[rows] for values in (self.start, self.weight))
+        return replace(self, place=self.place[rows], cause=self.cause[rows], start=start, weight=weight)
 
     def positions(self, time: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Return where in `time`, the times of a count, each spell ends and at which it is first at risk.

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.bands import drawn, equal_precision, hall_wellner, limits
-from journeylib.models.clusters import Clusters
+from journeylib.models.clusters import Clusters, refuse_both
 from journeylib.models.curves import SurvivalCurve, tidy
 from journeylib.models.daycounts import DayCounts, Spells
 from journeylib.models.intervals import plain, positive, reach
@@ -219,11 +219,7 @@ def slopes(counts: DayCounts) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read(durations, events, entry, weights, clusters) -> tuple[DayCounts, Clusters | None]:
-    if clusters is not None and weights is not None:
-        raise ContractError(
-            "weights and clusters exclude each other: a count does not say whose spells it counts",
-            way_out="Hand over the single spells with their customers.",
-        )
+    refuse_both(weights, clusters)
     spells = Spells.of(durations, events, entry=entry, weights=weights)
     counts = spells.count()
     return counts, None if clusters is None else Clusters.of(spells, counts.time, clusters)
