@@ -222,6 +222,7 @@ BAD = {
     "estimand": (some(), {"estimand": "atc"}, ContractError, 'there is no estimand "atc"'),
     "selection": (some(), {"selection": "cloglog"}, ContractError, 'there is no selection "cloglog"'),
     "trim": (some(), {"trim": 0.05}, ContractError, "cannot trim at 0.05. Give a propensity between 0.5 and 1"),
+    "trim naive": (some(), {"trim": 0.9, "method": "naive"}, ContractError, "the naive difference has no propensity to trim by"),
     "count": (some(n=0.5), {"weights": "n"}, ContractError, "n is not a count in 400 of 400 rows"),
 }  # fmt: skip
 
@@ -282,7 +283,7 @@ def test_entropy_weights_balance_to_nine_digits():
 REFUSED = {
     "few controls alike": (lambda: apart(1.2), {}, r"effective untreated customers: .* \(limit: at least 50\)"),
     "few treated": (lambda: few(19), {}, r"customers in the smaller arm: 19 \(limit: at least 20\)"),
-    "one giant tree": (lambda: some(tree=1), {"clusters": "tree"}, r"effective number of clusters: 1.0 \(limit: at least 20\)"),
+    "one giant tree": (lambda: some(tree=1), {"clusters": "tree"}, r"effective clusters: 1.0 \(limit: at least 20\)"),
     "constant outcome": (lambda: some(margin=3), {}, r"distinct outcomes: 1 \(limit: at least 2\)"),
 }  # fmt: skip
 

@@ -73,10 +73,11 @@ class Arms:
         return cls(given[outcome], treated, X, names, sources, *chosen, n, cluster)
 
     def take(self, rows: np.ndarray) -> "Arms":
-        """Return the arms of the rows where `rows` is true."""
+        """Return the arms of the rows where `rows` is true; refused where that leaves one of them empty."""
         cluster = None if self.cluster is None else np.unique(self.cluster[rows], return_inverse=True)[1]
         event = None if self.event is None else self.event[rows]
         y, treated, X, n = (values[rows] for values in (self.y, self.treated, self.X, self.n))
+        _require_both(treated, n)
         return replace(self, y=y, treated=treated, X=X, n=n, cluster=cluster, event=event)
 
     def columns(self, which: tuple[int, ...]) -> np.ndarray:

@@ -3,10 +3,19 @@
 import numpy as np
 import pandas as pd
 
+from journeylib.estimates import Check
 from journeylib.models.arms import Arms
+from journeylib.models.propensity import Propensity
 
 SMALL_DIFFERENCE = 0.1  # standardised; above it an arm is not balanced by the usual reading
 CALIPER = 0.2
+FEWEST_EFFECTIVE = 50  # customers that the weighted arm is worth
+FEWEST = 20  # customers in an arm, and clusters: below, a normal interval is a guess
+MOST_ALONE = 0.20  # of an arm without counterpart in the other
+FEW = "Too few to judge by: wait for more of them."
+FEW_ALIKE = "Few {others} customers resemble the {arm}, so that a handful decides: widen the population."
+FEW_CLUSTERS = "A few clusters hold most customers, and their members depend on each other: leave out the largest."
+NO_COUNTERPART = "Leave them out (trim) and say for whom the answer then holds."
 
 
 def effective_size(weights: np.ndarray, n: np.ndarray) -> float:
@@ -53,16 +62,16 @@ def overlap_table(arms: Arms, propensity: np.ndarray, bins: int = 20) -> pd.Data
     return pd.DataFrame({"from": edges[:-1], "to": edges[1:], "treated": counts[0], "untreated": counts[1]})
 
 
-def alone(p: np.ndarray, q: np.ndarray, n: np.ndarray, rows: np.ndarray) -> float:
+def alone(propensity: Propensity, n: np.ndarray, rows: np.ndarray) -> float:
     """Return the share of `rows` without counterpart: nobody else is within a caliper of their log odds of treatment.
 
     The caliper is that of Austin (2011), Pharmaceutical Statistics 10: 0.2 standard deviations of the log odds.
 
     >>> p, rows = np.array([0.9, 0.5, 0.52, 0.2]), np.array([True, True, False, False])
-    >>> alone(p, 1 - p, np.ones(4), rows)
+    >>> alone(Propensity(p, 1 - p, p, p, p, p), np.ones(4), rows)
     0.5
     """
-    log_odds = np.log(p) - np.log(q)
+    log_odds = np.log(propensity.p) - np.log(propensity.q)
     spread = np.sqrt(_moments(log_odds[:, None], n)[1][0])
     others = np.sort(log_odds[~rows & (n > 0)])
     mine = log_odds[rows]
@@ -70,6 +79,51 @@ def alone(p: np.ndarray, q: np.ndarray, n: np.ndarray, rows: np.ndarray) -> floa
     above, below = others[np.minimum(place, others.size - 1)], others[np.maximum(place - 1, 0)]
     far = np.minimum(np.abs(above - mine), np.abs(mine - below)) > CALIPER * spread
     return float(n[rows] @ far / n[rows].sum())
+
+
+def effective_clusters(arms: Arms) -> float:
+    """Return how many clusters of equal size would be worth as much as those there are.
+
+    >>> arms = Arms(np.zeros(3), np.ones(3, bool), np.ones((3, 1)), ("all",), ("",), (0,), (0,), np.ones(3),
+    ...             np.array([0, 0, 1]))
+    >>> effective_clusters(arms)
+    1.8
+    """
+    return effective_size(np.bincount(arms.cluster, arms.n), np.ones(arms.cluster.max() + 1))
+
+
+def check_numbers(arms: Arms) -> tuple[Check, ...]:
+    """Check that there are customers, outcomes and clusters enough for an interval."""
+    smaller, differ = min(arms.size(arms.treated), arms.size(~arms.treated)), bool(np.ptp(arms.y) > 0)
+    limit = f"at least {FEWEST}"
+    checks = [
+        Check("customers in the smaller arm", smaller >= FEWEST, int(smaller), limit, FEW),
+        Check("distinct outcomes", differ, "many" if differ else 1, "at least 2", "There is nothing to compare."),
+    ]
+    if arms.cluster is not None:
+        size = effective_clusters(arms)
+        checks.append(Check("effective clusters", size >= FEWEST, float(f"{size:.3g}"), limit, FEW_CLUSTERS))
+    return tuple(checks)
+
+
+def check_overlap(
+    arms: Arms, weights: tuple[np.ndarray, np.ndarray], propensity: Propensity, estimand: str
+) -> tuple[Check, ...]:
+    """Check that weighted arms are worth enough customers and that few stand alone: both arms for the ATE."""
+    weighted = {"untreated": weights[1], "treated": weights[0]}
+    alike = {"treated": arms.treated, "untreated": ~arms.treated}
+    checks = []
+    for arm, others in (("untreated", "treated"), ("treated", "untreated"))[: 1 if estimand == "att" else 2]:
+        size, share = effective_size(weighted[arm], arms.n), alone(propensity, arms.n, alike[others])
+        advice, limit = FEW_ALIKE.format(arm=others, others=arm), f"at least {FEWEST_EFFECTIVE}"
+        shown, most = f"{100 * share:.2g} %", f"at most {100 * MOST_ALONE:g} %"
+        checks += [
+            Check(f"effective {arm} customers", size >= FEWEST_EFFECTIVE, float(f"{size:.3g}"), limit, advice),
+            Check(f"{others} customers without counterpart", share <= MOST_ALONE, shown, most, NO_COUNTERPART),
+        ]
+    left = balance_table(arms, weights)["after"].abs().max()
+    name, balanced = "largest standardised difference left by the weights", True if left < SMALL_DIFFERENCE else None
+    return (*checks, Check(name, balanced, float(f"{left:.3g}"), f"below {SMALL_DIFFERENCE:g}"))
 
 
 def _moments(X: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -53,6 +53,8 @@ class Recipe:
                 raise ContractError(f'there is no {name} "{word}"', way_out=did_you_mean(str(word), known))
         if self.trim is not None and not 0.5 < self.trim < 1:
             raise ContractError(f"cannot trim at {self.trim}", way_out="Give a propensity between 0.5 and 1, as 0.95.")
+        if self.trim is not None and self.method == "naive":
+            raise ContractError("the naive difference has no propensity to trim by", way_out="Choose another method.")
 
 
 class Mean(NamedTuple):

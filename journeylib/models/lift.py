@@ -14,15 +14,20 @@ import pandas as pd
 from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import Check
 from journeylib.models.arms import Arms
-from journeylib.models.balance import SMALL_DIFFERENCE, alone, balance_table, effective_size, overlap_table
+from journeylib.models.balance import (
+    alone,
+    balance_table,
+    check_numbers,
+    check_overlap,
+    effective_clusters,
+    effective_size,
+    overlap_table,
+)
 from journeylib.models.cells import numbers, refuse
 from journeylib.models.contrasts import Mean, Recipe, contrast
 from journeylib.models.judged import Judged
 from journeylib.models.propensity import Propensity
 
-FEWEST_EFFECTIVE = 50  # customers that the weighted arm is worth
-FEWEST = 20  # customers in an arm, and clusters: below, a normal interval is a guess
-MOST_ALONE = 0.20  # of an arm without counterpart in the other
 METHODS_IN_WORDS = {
     "naive": "difference of means",
     "regression": "regression adjustment",
@@ -30,8 +35,6 @@ METHODS_IN_WORDS = {
     "aipw": "doubly robust (AIPW)",
     "entropy": "entropy balancing",
 }
-FEW_ALIKE = "Few {others} customers resemble the {arm}, so that a handful decides: widen the population."
-NO_COUNTERPART = "Leave them out (trim) and say for whom the answer then holds."
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +84,9 @@ class Lift(Judged):
             "trimmed_share": self.trimmed_share,
         }
         if arms.cluster is not None:
-            found["effective_clusters"] = _effective_clusters(arms)
+            found["effective_clusters"] = effective_clusters(arms)
         if self.selection is not None:
-            found["treated_without_counterpart"] = alone(self.selection.p, self.selection.q, arms.n, arms.treated)
+            found["treated_without_counterpart"] = alone(self.selection, arms.n, arms.treated)
             found["highest_propensity"] = self.selection.p.max()
         return pd.Series(found, dtype=float)
 
@@ -212,9 +215,18 @@ def fit_lift(arms: Arms, recipe: Recipe, said: dict[str, str], propensity: Prope
     influence = means[0].influence - means[1].influence
     method = f"{METHODS_IN_WORDS[recipe.method]}, {recipe.estimand.upper()}"
     found = means[0].value - means[1].value, float(np.sqrt(arms.variance(influence)))
-    checks = (*_check_numbers(arms), *(_check_overlap(arms, recipe, means, propensity) if propensity else ()))
+    checks = (
+        *check_numbers(arms),
+        *(check_overlap(arms, (means[0].weights, means[1].weights), propensity, recipe.estimand) if propensity else ()),
+    )
     return Lift(said["subject"], said["name"], checks, *found, int(arms.n.sum()), said["unit"], method,
                 said["horizon"], arms=arms, recipe=recipe, means=means, selection=propensity)  # fmt: skip
+
+
+def refit(lift: Lift, arms: Arms) -> Lift:
+    """Return the same lift on other arms: some of the customers, or another outcome."""
+    said = {name: getattr(lift, name) for name in ("subject", "name", "unit", "horizon")}
+    return fit_lift(arms, lift.recipe, said)
 
 
 def _trimmed(arms: Arms, recipe: Recipe, said: dict[str, str], propensity: Propensity) -> Lift:
@@ -230,45 +242,6 @@ def _trimmed(arms: Arms, recipe: Recipe, said: dict[str, str], propensity: Prope
     told = f"{100 * share:.2g} % of customers left out; the estimate without trimming is {stands}"
     check = Check(f"trimmed at a propensity of {recipe.trim:g}", None, told)
     return replace(kept, checks=(*kept.checks, check), untrimmed=whole, trimmed_share=share)
-
-
-def _check_numbers(arms: Arms) -> tuple[Check, ...]:
-    smaller = min(arms.size(arms.treated), arms.size(~arms.treated))
-    limit = f"at least {FEWEST}"
-    checks = [
-        Check("customers in the smaller arm", smaller >= FEWEST, int(smaller), limit, "Wait for more of them."),
-        Check("distinct outcomes", bool(np.ptp(arms.y) > 0), "many" if np.ptp(arms.y) > 0 else 1, "at least 2"),
-    ]
-    if arms.cluster is not None:
-        size = _effective_clusters(arms)
-        one = "A few clusters hold most customers, and their members depend on each other: leave out the largest."
-        checks.append(Check("effective number of clusters", size >= FEWEST, float(f"{size:.3g}"), limit, one))
-    return tuple(checks)
-
-
-def _check_overlap(arms: Arms, recipe: Recipe, means: tuple[Mean, Mean], propensity: Propensity) -> tuple[Check, ...]:
-    """The weighted arms are worth enough customers, and nobody much stands alone."""
-    checks, both = [], recipe.estimand == "ate"
-    for arm, others, mean in (("untreated", "treated", means[1]), ("treated", "untreated", means[0]))[: 1 + both]:
-        size = effective_size(mean.weights, arms.n)
-        advice = FEW_ALIKE.format(arm=others, others=arm)
-        limit = f"at least {FEWEST_EFFECTIVE}"
-        checks.append(
-            Check(f"effective {arm} customers", size >= FEWEST_EFFECTIVE, float(f"{size:.3g}"), limit, advice)
-        )
-    for rows, arm in ((arms.treated, "treated"), (~arms.treated, "untreated"))[: 1 + both]:
-        share = alone(propensity.p, propensity.q, arms.n, rows)
-        shown, limit = f"{100 * share:.2g} %", f"at most {100 * MOST_ALONE:g} %"
-        checks.append(Check(f"{arm} customers without counterpart", share <= MOST_ALONE, shown, limit, NO_COUNTERPART))
-    left = balance_table(arms, (means[0].weights, means[1].weights))["after"].abs().max()
-    known = True if left < SMALL_DIFFERENCE else None
-    limit = f"below {SMALL_DIFFERENCE:g}"
-    checks.append(Check("largest standardised difference left by the weights", known, float(f"{left:.3g}"), limit))
-    return tuple(checks)
-
-
-def _effective_clusters(arms: Arms) -> float:
-    return effective_size(np.bincount(arms.cluster, arms.n), np.ones(arms.cluster.max() + 1))
 
 
 def _positive(horizon: float) -> float:
