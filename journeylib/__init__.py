@@ -53,6 +53,8 @@ _HOME = {
     "kaplan_meier": "models.survival",
     "nelson_aalen": "models.survival",
     "median_follow_up": "models.survival",
+    "later_gap": "models.latergaps",
+    "long_followed_gap": "models.latergaps",
     "restricted_mean": "models.restricted",
     "restricted_mean_difference": "models.restricted",
     "logrank": "models.logrank",
