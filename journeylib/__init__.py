@@ -43,6 +43,8 @@ _HOME = {
     "NegativeBinomial": "models.offspring",
     "likelihood_ratio": "models.comparison",
     "compare": "models.comparison",
+    "aalen_johansen": "models.competing",
+    "gray_test": "models.gray",
     "mean_cumulative_function": "models.recurrent",
     "mean_cumulative_difference": "models.recurrent",
     "mean_cumulative_test": "models.recurrent",
