@@ -47,11 +47,12 @@ def show(thing: object, caption: str = "", *, smallest_group: int = findings.SMA
         return
     display(face, metadata=_picture_metadata(thing), raw=True)
     if isinstance(thing, Drawing):
-        numbers = _face(thing.data, "Numbers behind the figure", smallest_group)
+        _refuse_personal(thing.data)
+        listed = thing.data if thing.extract is None else thing.extract
+        caption = "Numbers behind the figure" if thing.extract is None else "Some of the numbers behind the figure"
+        numbers = _face(listed, caption, smallest_group)
         numbers[CSV] = _csv(findings.hide_small_groups(thing.data, smallest_group))
-        numbers["text/html"] = (
-            f"<details class='jl-data'><summary>Numbers behind the figure</summary>{numbers['text/html']}</details>"
-        )
+        numbers["text/html"] = f"<details class='jl-data'><summary>{caption}</summary>{numbers['text/html']}</details>"
         display(numbers, raw=True)
 
 
@@ -72,11 +73,7 @@ def _face(thing: object, caption: str, smallest_group: int) -> dict[str, object]
 
 @_face.register
 def _(frame: pd.DataFrame, caption: str, smallest_group: int):
-    if personal := [c for c in frame.columns if c in PERSONAL]:
-        raise DisclosureError(
-            f"a table with the column {personal[0]} shows single people",
-            way_out="Show groups; customer lists leave only by a private export.",
-        )
+    _refuse_personal(frame)
     if frame.empty:
         return {"text/plain": f"{caption}: none", "text/html": _sentences([f"{caption}: none."], "jl-note")}
     hidden = findings.hide_small_groups(frame, smallest_group)
@@ -147,6 +144,14 @@ def _(ledger: Ledger, caption: str, smallest_group: int):
         "text/html": _sentences([sentence], "jl-ledger") + face["text/html"],
         RECORD: [{"kind": "ledger", "rows": ledger.rows.to_dict("records"), "sentence": sentence}],
     }
+
+
+def _refuse_personal(frame: pd.DataFrame) -> None:
+    if personal := [c for c in frame.columns if c in PERSONAL]:
+        raise DisclosureError(
+            f"a table with the column {personal[0]} shows single people",
+            way_out="Show groups; customer lists leave only by a private export.",
+        )
 
 
 def _is_number(value: object) -> bool:

@@ -120,12 +120,12 @@ def test_cells_are_the_spells_counted_and_each_purchase_begins_one(engine, world
     sql = queries.at_risk(kept_spells(engine, "count"), since and DAY + dt.timedelta(since), has_cause=True)
     told = count_by_hand(*world, "count")
     expected = Counter()
-    for _, number, origin, end, cause, *_ in told:
+    for _, number, origin, end, cause, *_, last in told:
         if since is None or end >= since:
             # At risk on day u means entry < u: a return on the day itself must be seen.
             entry = max((since or 0) - 1 - origin, 0)
-            expected[min(number, 3), entry, end - origin, cause] += 1
-    cells = engine.table(queries.spell_cells(sql, 3, None, []))
+            expected[min(number, 3), entry, end - origin, cause, int(cause == 0 and last < LAST)] += 1
+    cells = engine.table(queries.spell_cells(sql, DAY + dt.timedelta(LAST), 3, None, []))
     assert dict(zip(cells.iloc[:, :-1].itertuples(index=False, name=None), cells["spells"], strict=True)) == expected
     assert cells.iloc[:, :-1].to_numpy().tolist() == sorted(map(list, expected))
     counts = engine.table(queries.counts("spells", DAY + dt.timedelta(LAST), "count")).iloc[0].fillna(0)

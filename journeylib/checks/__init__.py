@@ -1,7 +1,8 @@
 """Do the numbers deserve belief? Holdout validation, the choice of a model, and the checks that can veto a report."""
 
 from journeylib.checks.choice import Choice, choose_model
-from journeylib.checks.groups import calibration_by_group, calibration_by_tenth, cohorts, value_by_group
+from journeylib.checks.drivers import driver_rows, find_drivers
+from journeylib.checks.groups import calibration_by_group, calibration_by_tenth, cohorts, periods, value_by_group
 from journeylib.checks.holdout import (
     by_frequency,
     holdout_checks,
@@ -13,9 +14,25 @@ from journeylib.checks.holdout import (
     weeks_within,
 )
 from journeylib.checks.ranking import calibration_slope, normalised_gini, slope_check
+from journeylib.checks.repeating import drawn_means, mean_curves
+from journeylib.checks.returning import (
+    curves_by,
+    curves_by_order,
+    drawn_curves,
+    not_back,
+    shares_back,
+    waiting_times,
+)
+from journeylib.checks.seasons import returns_by_month, season_check, shares_by_cohort
+from journeylib.checks.traps import find_traps, naive_answers, trap_table, within_customer
+from journeylib.checks.waits import at_risk_check, heaping_check, heaps, lost_bounds, lost_checks, ties_check
 
 __all__ = [
-    "Choice", "by_frequency", "calibration_by_group", "calibration_by_tenth", "calibration_slope", "choose_model",
-    "cohorts", "holdout_checks", "holdout_errors", "holdout_size", "normalised_gini", "own_past_rate", "slope_check",
-    "total_error", "tracking_check", "value_by_group", "weeks_within",
+    "Choice", "at_risk_check", "by_frequency", "calibration_by_group", "calibration_by_tenth", "calibration_slope",
+    "choose_model", "cohorts", "curves_by", "curves_by_order", "drawn_curves", "drawn_means", "driver_rows",
+    "find_drivers", "find_traps", "heaping_check", "heaps", "holdout_checks", "holdout_errors", "holdout_size",
+    "lost_bounds", "lost_checks", "mean_curves", "naive_answers", "normalised_gini", "not_back", "own_past_rate",
+    "periods", "returns_by_month", "season_check", "shares_back", "shares_by_cohort", "slope_check", "ties_check",
+    "total_error", "tracking_check", "trap_table", "value_by_group", "waiting_times", "weeks_within",
+    "within_customer",
 ]  # fmt: skip

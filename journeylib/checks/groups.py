@@ -67,9 +67,18 @@ def cohorts(age: ArrayLike, end: dt.date, days_per_unit: float = 7.0) -> np.ndar
     ['1997 Q3', '1997 Q2', '1996 Q4']
     """
     days = np.rint(np.asarray(age, float) * days_per_unit)
-    first = pd.DatetimeIndex(pd.Timestamp(end) - pd.to_timedelta(days, unit="D"))
-    quarters = np.array([f"{year} Q{quarter}" for year, quarter in zip(first.year, first.quarter, strict=True)])
-    return quarters if len(np.unique(quarters)) > FEW_QUARTERS else first.strftime("%Y-%m").to_numpy()
+    return periods(pd.Timestamp(end) - pd.to_timedelta(days, unit="D"))
+
+
+def periods(days: ArrayLike) -> np.ndarray:
+    """Return the quarter of each day or, where all lie within one or two quarters, the month.
+
+    >>> periods(["1997-01-01", "1997-04-01"]).tolist()
+    ['1997-01', '1997-04']
+    """
+    when = pd.DatetimeIndex(days)
+    quarters = np.array([f"{year} Q{quarter}" for year, quarter in zip(when.year, when.quarter, strict=True)])
+    return quarters if len(np.unique(quarters)) > FEW_QUARTERS else when.strftime("%Y-%m").to_numpy()
 
 
 def value_by_group(value: LifetimeValueResults, labels: ArrayLike, by: str = "group") -> pd.DataFrame:

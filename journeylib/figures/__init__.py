@@ -1,12 +1,15 @@
 """Curves and estimates as pictures: the only place that draws."""
 
+from journeylib.figures.contrasts import hazard_ratios, returns_by_month, shares_by_cohort, traps
 from journeylib.figures.health import rows_by_month
 from journeylib.figures.holdout import calibration, holdout_by_frequency, tracking
 from journeylib.figures.proofs import recovery
 from journeylib.figures.style import Drawing
+from journeylib.figures.survival import mean_purchases, return_curves, stacked_returns
 from journeylib.figures.value import value_by_tenth, value_map
 
 __all__ = [
-    "Drawing", "calibration", "holdout_by_frequency", "recovery", "rows_by_month", "tracking", "value_by_tenth",
-    "value_map",
+    "Drawing", "calibration", "hazard_ratios", "holdout_by_frequency", "mean_purchases", "recovery", "return_curves",
+    "returns_by_month", "rows_by_month", "shares_by_cohort", "stacked_returns", "tracking", "traps",
+    "value_by_tenth", "value_map",
 ]  # fmt: skip

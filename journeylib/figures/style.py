@@ -16,6 +16,9 @@ from matplotlib.figure import Figure
 
 INK, QUIET, PAPER = "#1f2328", "#59636e", "#ffffff"
 COLOURS = {"observed": INK, "model": "#0072B2", "baseline": "#B34700", "value": "#00725A"}
+# For groups that have no colour of their own: Okabe and Ito's, darkened where they are too light for text.
+GROUPS = ("#0072B2", "#B34700", "#00725A", "#8A3B6E", "#7A5C00", "#1F2328")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
@@ -41,11 +44,15 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with its words (for readers who cannot see it) and the numbers it was drawn from."""
+    """A figure with its words (for readers who cannot see it) and the numbers it was drawn from.
+
+    ``extract`` are those of its numbers that a page lists where ``data``, which go into a file, are too many.
+    """
 
     figure: Figure
     alt: str
     data: pd.DataFrame
+    extract: pd.DataFrame | None = None
 
 
 def styled(draw: Callable[..., Drawing]) -> Callable[..., Drawing]:

@@ -125,15 +125,18 @@ def at_risk(spells: str, since: dt.date | None, has_cause: bool) -> str:
   where ended_on >= {sql_date(since)}) as at_risk"""
 
 
-def spell_cells(at_risk: str, top: int, cohort: str | None, shown: Sequence[str]) -> str:
+def spell_cells(at_risk: str, observed_until: dt.date, top: int, cohort: str | None, shown: Sequence[str]) -> str:
     """Spells counted by ``order_no`` (`top` and more together), ``entry``, ``day``, ``cause`` and `shown` columns.
 
-    `cohort` is the period of the first purchase, "month" or "quarter", whose first day is then ``cohort``.
+    ``ended_early`` is 1 for open ones whose customer's last day came before `observed_until`. `cohort` is the period
+    of the first purchase, "month" or "quarter", whose first day is then ``cohort``.
     """
     keys = {"cohort": f"cast(date_trunc('{cohort}', first_on) as date)"} if cohort else {}
     keys |= {name: name for name in shown}
     keys["order_no"] = f"case when order_no > {top:d} then {top:d} else order_no end"
     keys |= {name: name for name in ("entry", "day", "cause")}
+    early = f"next_on is null and last_day < {sql_date(observed_until)}"
+    keys["ended_early"] = f"cast(case when {early} then 1 else 0 end as smallint)"
     columns = ", ".join(sql if sql == name else f"{sql} as {name}" for name, sql in keys.items())
     places = ", ".join(str(n) for n in range(1, len(keys) + 1))
     return f"select {columns}, count(*) as spells\nfrom {at_risk}\ngroup by {places} order by {places}"

@@ -54,10 +54,11 @@ class PurchaseSpells(Records):
         """Count spells from one purchase to the next by their length: all that curves of return are made of.
 
         Returns a DataFrame ``order_no`` (1 is first to second purchase; `top` stands for all above it too, 0 for not
-        known), ``entry`` and ``day`` (days of the spell at which it came into sight and ended), ``cause`` and
-        ``spells``. Cause 0 is open, 1 returned; with a `category`, as "orders.category", 1 is returned for the same,
-        2 for another, 3 where one of the two is not known. `segment` (as for `holdout_cells`) adds ``segment``;
-        `cohort`, "month" or "quarter", the first day of that period of the first purchase, missing if not known.
+        known), ``entry`` and ``day`` (days of the spell at which it came into sight and ended), ``cause``,
+        ``ended_early`` (1 where an open spell ended because the customer's own records do) and ``spells``. Cause 0 is
+        open, 1 returned; with a `category`, as "orders.category", 1 is returned for the same, 2 for another, 3 where
+        one of the two is not known. `segment` (as for `holdout_cells`) adds ``segment``; `cohort`, "month" or
+        "quarter", the first day of that period of the first purchase, missing if not known.
 
         `since` keeps what happened from that day on: spells open before it come into sight at the age they then had.
 
@@ -71,7 +72,7 @@ class PurchaseSpells(Records):
         if top < 1:
             raise ContractError(f"top must be 1 or more, not {top}", way_out=f"Leave it out for {TOP}.")
         table = self._at_risk(segment, category, (), since)
-        sql = queries.spell_cells(table, top, cohort, ["segment"] if segment else [])
+        sql = queries.spell_cells(table, self.observed_until, top, cohort, ["segment"] if segment else [])
         return self.engine.table(sql, MOST_CELLS)
 
     def spells(

@@ -1,0 +1,91 @@
+"""What goes with a quicker return? Cox models of waits, and what is said where one ratio does not hold at all times."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from journeylib.estimates import Check
+from journeylib.models.cox import Cox
+from journeylib.models.cox_results import CoxResults
+from journeylib.models.timesplit import split_at
+
+MOST_STRATA = 6  # order numbers with a pace of their own; later ones share theirs
+STRATA = ("order", "quarter")
+SPEND, BEFORE = "spend, doubled", "previous wait, doubled"
+
+
+@dataclass(frozen=True, eq=False)
+class Drivers:
+    """What goes with a quicker return: ``fit`` with one ratio an effect, ``checks``, and the ``table`` to be shown.
+
+    Effects that change too much over a wait have a ratio for each stretch of it in the table:
+    ``effect, days, hazard_ratio, lower, upper``. A fit that is refused has an empty one.
+    """
+
+    fit: CoxResults
+    checks: tuple[Check, ...]
+    table: pd.DataFrame
+
+
+def driver_rows(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
+    """Return a study's ``spells`` as Cox models take them; those of unknown order number are left out.
+
+    Spend and the previous wait are counted in doublings. A first wait has no previous one, and gets the number of one
+    day: within its stratum nobody differs by it, so it says nothing. Strata are the number of the purchase and the
+    calendar quarter of its day, so that neither selection by number nor season nor drift is taken for an effect.
+
+    >>> from journeylib.study import open_study
+    >>> study = open_study("cdnow")
+    >>> driver_rows(study.spells(), study.observed_from)["quarter"].iloc[0]
+    '1997 Q1'
+    """
+    known = rows[rows["order_no"] > 0]
+    day = pd.DatetimeIndex(pd.Timestamp(begin) + pd.to_timedelta(known["origin_day"], unit="D"))
+    least = known["spend"][known["spend"] > 0].min()
+    return known.drop(columns=["spend", "previous_gap"]).assign(
+        event=(known["cause"] > 0).astype(int),
+        order=known["order_no"].clip(upper=MOST_STRATA),
+        quarter=[f"{year} Q{quarter}" for year, quarter in zip(day.year, day.quarter, strict=True)],
+        **{SPEND: np.log2(known["spend"].clip(lower=least)), BEFORE: np.log2(known["previous_gap"].fillna(1))},
+    )
+
+
+def find_drivers(frame: pd.DataFrame, covariates: Sequence[str], day: int) -> Drivers:
+    """Fit a Cox model to `driver_rows`, clustered by customer; effects that change are split at `day` of the wait.
+
+    >>> from journeylib.study import open_study
+    >>> study = open_study("cdnow")
+    >>> found = find_drivers(driver_rows(study.spells(), study.observed_from), [SPEND, BEFORE], 60)
+    >>> found.table[["effect", "days"]].to_numpy().tolist()
+    [['spend, doubled', 'all'], ['previous wait, doubled', 'until day 60'], ['previous wait, doubled', 'after day 60']]
+    """
+    fit = Cox(covariates, strata=STRATA, clusters="customer").fit(frame)
+    if fit.verdict.refused:
+        return Drivers(fit, fit.checks, pd.DataFrame(columns=["effect", "days", "hazard_ratio", "lower", "upper"]))
+    proportional = fit.ph_check()
+    change = [name for name, check in zip(covariates, proportional, strict=True) if check.passed is False]
+    checks = (*fit.checks, *proportional)
+    shown = fit
+    if change:
+        split = split_at(frame, day, change)
+        kept = [name for name in covariates if name not in change]
+        shown = Cox([*kept, *split.covariates], strata=STRATA, clusters="customer").fit(split.frame, start="start")
+        shown.verdict.require()
+    return Drivers(fit, checks, _table(shown, covariates, change))
+
+
+def _table(fit: CoxResults, covariates: Sequence[str], change: Sequence[str]) -> pd.DataFrame:
+    """Return the effects in the order of the covariates, each with the days for which its ratio holds."""
+    summary = fit.summary()
+    lines = []
+    for name in covariates:
+        for row in summary.to_dict("records"):
+            of, _, level = row["parameter"].partition(": ")
+            if of != name and not (name in change and of.startswith(f"{name}, ")):
+                continue
+            effect = f"{name}: {level} against {row['reference']}" if level else name
+            lines.append((effect, of[len(name) + 2 :] or "all", row["hazard_ratio"], row["lower"], row["upper"]))
+    return pd.DataFrame(lines, columns=["effect", "days", "hazard_ratio", "lower", "upper"])
