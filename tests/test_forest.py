@@ -46,8 +46,8 @@ def split_in_words(referrer, values, p):
         way = path(referrer, customer)
         reach = np.cumprod([1.0, *(p[c] for c in way[:-1])])
         stop = reach * [*(1 - p[c] for c in way[:-1]), 1.0]
-        for k, ancestor in enumerate(way):
-            shares[ancestor] += value * sum(stop[L] / (L + 1) for L in range(k, len(way)))
+        at_least = np.cumsum((stop / np.arange(1, len(way) + 1))[::-1])[::-1]
+        shares[way] += value * at_least
     return shares
 
 

@@ -10,7 +10,6 @@ import pytest
 from datasets import ORDERS, REFERRALS, write_dataset, write_toml
 
 from journeylib.errors import ContractError, NotAnswerableError
-from journeylib.simulate import simulate
 from journeylib.study import open_study
 
 DAY, LAST = dt.date(2024, 1, 1), 365
@@ -95,12 +94,13 @@ def count_by_hand(tables, horizon=HORIZON, lapse=LAPSE, first_day=DAY):
         p["bought"] = sorted(d for d, money in net.items() if money > 0 and d <= p["end"])
         p["first"] = p["bought"][0] if p["bought"] and not p["cut"] else None
         p["orders"] = orders[who]
+    children = defaultdict(list)
+    for p in people.values():
+        children[p["referrer"]].append(p)
     for who, p in people.items():
-        p["children"] = [c for c in people.values() if c["referrer"] == who]
-        root = p
-        while root["referrer"]:
-            root = people[root["referrer"]]
-        p["root"] = next(name for name, other in people.items() if other is root)
+        p["children"], p["root"] = children[who], who
+        while people[p["root"]]["referrer"]:
+            p["root"] = people[p["root"]]["referrer"]
         p["odd"] = p["referrer"] is not None and (
             p["invited"] == p["joined"] == p["first"] or len(users[p["code"]]) > 1
         )
@@ -328,17 +328,3 @@ def test_what_the_records_do_not_hold_is_not_answerable(tmp_path):
     study = open_study(str(write_dataset(tmp_path, orders=ORDERS + "o,a,2024-02-01,1\n", referrals=text)))
     with pytest.raises(NotAnswerableError, match='referrals has no "accepted_at"'):
         study.referral_ages()
-
-
-def test_truth_of_a_simulated_world_is_where_the_frame_says(tmp_path):
-    """The outcomes of the frame are those whose effect the simulator plants: margin and friends to day 365."""
-    told = simulate("healthy", 2_000, seed=3)
-    study = open_study("simulated", frames=told.tables)
-    truth = told.truth.customers.set_index("customer_id")
-    frame = study.lift_frame(365).frame
-    ids = np.array(sorted(truth.index))
-    assert len(ids) == len(study.referral_tree())
-    own = truth.loc[ids[frame["customer"]]]
-    assert frame["margin"].to_numpy() == pytest.approx(own["margin_365"].to_numpy(), abs=0.005)
-    assert (frame["referred"] == (own["route"] == "referral").to_numpy()).all()
-    assert frame["friends"].to_numpy().sum() <= own["friends_365"].sum()  # fraud that was found does not count

@@ -260,5 +260,5 @@ def test_questions_without_an_answer_are_refused():
 
 
 def test_late_entry_that_leaves_one_at_risk_is_refused_by_name():
-    with pytest.raises(NotIdentifiedError, match="all 1 at risk at 2 came back at once, before others entered. Leave"):
+    with pytest.raises(NotIdentifiedError, match="all 1 at risk at 2 ended at once, before others entered. Leave"):
         kaplan_meier([2, 9, 9], [1, 1, 0], entry=[0, 3, 3])

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from journeylib.errors import ContractError
+from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.models.cells import distinct, numbers, refuse
 
 DENSE = 100_000  # places that a count may have whatever the number of spells; beyond, only distinct times get one
@@ -41,6 +41,17 @@ class DayCounts:
     events: np.ndarray
     censored: np.ndarray
     n: int | np.ndarray
+
+    def refuse_early_end(self) -> None:
+        """Refuse a time before the last at which all at risk end: S would be 0 although others are to enter."""
+        ended = self.events if self.events.ndim == 1 else self.events.sum(axis=1)
+        early = np.flatnonzero(self.at_risk[:-1] == ended[:-1])
+        if early.size:
+            first = early[0]
+            raise NotIdentifiedError(
+                f"all {ended[first]} at risk at {self.time[first]:g} ended at once, before others entered",
+                way_out="Leave out spells that end by then: the curve is that of the spells that last longer.",
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.stats import chi2
 
-from journeylib.errors import NotIdentifiedError
+from journeylib.errors import ContractError, NotIdentifiedError
 
 NEGLIGIBLE = 1e-10  # an eigenvalue below this share of the largest is rounding: the scores of groups sum to 0
 
@@ -49,3 +49,18 @@ class GroupTest:
         statistic = float(((score @ vectors[:, kept]) ** 2 / values[kept]).sum())
         df = int(kept.sum())
         return cls(name, statistic, df, float(chi2.sf(statistic, df)), table)
+
+
+def refuse_untestable(labels: np.ndarray, rho: float = 0) -> None:
+    """Refuse a test of one group, or one with a weight of times that cannot be meant.
+
+    >>> refuse_untestable(np.array(["a"]))
+    Traceback (most recent call last):
+    journeylib.errors.ContractError: there is one group only (a). Give two groups or more.
+    """
+    if labels.size < 2:
+        raise ContractError(f"there is one group only ({labels[0]})", way_out="Give two groups or more.")
+    if not 0 <= rho < np.inf:
+        raise ContractError(
+            f"there is no test with rho {rho:g}", way_out="0 weighs all returns alike, 1 early ones more."
+        )

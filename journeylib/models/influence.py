@@ -34,7 +34,6 @@ class Stays(NamedTuple):
     start: np.ndarray | None
     end: np.ndarray
     terminal: np.ndarray | None = None
-    weight: np.ndarray | float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +53,7 @@ class Influence:
     def variance(self) -> np.ndarray:
         """Return the sum over units of their squared influence at every place, (k,)."""
         size, pairs = len(self.basis[0]), list(combinations_with_replacement(range(len(self.basis)), 2))
-        unit, place, order = _by_unit(self.unit, self.place)
+        unit, place, order = by_unit(self.unit, self.place)
         first = np.flatnonzero(np.diff(unit, prepend=-1))
         length = np.diff(first, append=unit.size)
         # Whole units at a time.
@@ -108,10 +107,14 @@ class Influence:
         )
 
 
-def _by_unit(unit: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both sorted by unit and place, and the order; a sort of one number a row, packed, is the fastest."""
-    bits, tail = int(place.max()).bit_length(), int(unit.size).bit_length()
-    if int(unit.max()).bit_length() + bits + tail > 63:
+def by_unit(unit: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both sorted by unit and place, and the order; a sort of one number a row, packed, is the fastest.
+
+    >>> [found.tolist() for found in by_unit(np.array([1, 0, 1]), np.array([2, 5, 0]))]
+    [[0, 1, 1], [5, 0, 2], [1, 2, 0]]
+    """
+    bits, tail = int(place.max(initial=0)).bit_length(), int(unit.size).bit_length()
+    if int(unit.max(initial=0)).bit_length() + bits + tail > 63:
         order = np.lexsort([place, unit])
         return unit[order], place[order], order
     key = ((unit << bits | place) << tail) | np.arange(unit.size)
@@ -170,7 +173,7 @@ def mean_influence(
     gone = 0.0 if stays.terminal is None else ratio(stays.terminal, left[stays.end])
 
     def rows(on_event: np.ndarray, on_entry: np.ndarray, on_end: np.ndarray) -> np.ndarray:
-        return np.concatenate([on_event * marks.amount, on_entry * stays.weight, on_end * stays.weight])
+        return np.concatenate([on_event * marks.amount, on_entry, on_end])
 
     def by(sums: np.ndarray) -> np.ndarray:
         return np.concatenate([[0.0], sums])[entry]

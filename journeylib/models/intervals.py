@@ -36,15 +36,3 @@ def positive(estimate: np.ndarray, std_error: np.ndarray, level: float) -> tuple
     known = (estimate > 0) & (std_error > 0)
     width = np.exp(reach(level) * np.divide(std_error, estimate, out=np.full(known.shape, np.nan), where=known))
     return estimate / width, estimate * width
-
-
-def share(estimate: np.ndarray, std_error: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends on the scale log(-log(1 - share)): they stay between 0 and 1.
-
-    >>> [end.round(3).tolist() for end in share(np.array([0.1]), np.array([0.03]), 0.95)]
-    [[0.055], [0.178]]
-    """
-    known = (estimate > 0) & (estimate < 1) & (std_error > 0)
-    kept = np.where(known, 1 - estimate, np.nan)
-    width = np.exp(reach(level) * std_error / (kept * -np.log(kept)))
-    return 1 - kept ** (1 / width), 1 - kept**width

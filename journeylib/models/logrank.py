@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from journeylib.errors import ContractError, NotIdentifiedError
+from journeylib.errors import NotIdentifiedError
 from journeylib.models.clusters import Clusters, numbered, refuse_both
 from journeylib.models.daycounts import DayCounts, Spells, codes, refuse_unequal
-from journeylib.models.grouptest import GroupTest
+from journeylib.models.grouptest import GroupTest, refuse_untestable
 from journeylib.models.influence import ratio, survival_before
 
 
@@ -46,10 +46,11 @@ def logrank(
     """
     spells = Spells.of(durations, events, entry=entry, weights=weights)
     labels, group = codes("groups", groups, spells.place.size)
-    _refuse(labels, rho, weights, clusters)
+    refuse_untestable(labels, rho)
+    refuse_both(weights, clusters)
     owner, who = (None, ()) if clusters is None else numbered(clusters, group.size)
     sums, moved = 0.0, np.zeros((len(who), labels.size))
-    for rows in _strata(strata, group.size):
+    for rows in by_stratum(strata, group.size):
         part, of = spells.take(rows), group[rows]
         counts = part.count(of, labels.size)
         weight = survival_before(counts.at_risk.sum(axis=0), counts.events.sum(axis=0)) ** rho
@@ -102,7 +103,12 @@ def pairwise_logrank(
     return table.assign(p_adjusted=_holm(table["p_value"].to_numpy()))
 
 
-def _strata(strata: ArrayLike | None, rows: int) -> list[np.ndarray | slice]:
+def by_stratum(strata: ArrayLike | None, rows: int) -> list[np.ndarray | slice]:
+    """Return the rows of each stratum, all where there are none.
+
+    >>> [found.tolist() for found in by_stratum(["b", "a", "b"], 3)]
+    [[1], [0, 2]]
+    """
     if strata is None:
         return [slice(None)]
     stratum = codes("strata", strata, rows)[1]
@@ -134,13 +140,3 @@ def _holm(p: np.ndarray) -> np.ndarray:
     adjusted = np.full(p.size, np.nan)
     adjusted[order] = np.maximum.accumulate(p[order] * (order.size - np.arange(order.size))).clip(max=1)
     return adjusted
-
-
-def _refuse(labels: np.ndarray, rho: float, weights: ArrayLike | None, clusters: ArrayLike | None) -> None:
-    if labels.size < 2:
-        raise ContractError(f"there is one group only ({labels[0]})", way_out="Give two groups or more.")
-    if not rho >= 0:
-        raise ContractError(
-            f"there is no test with rho {rho:g}", way_out="0 weighs all returns alike, 1 early ones more."
-        )
-    refuse_both(weights, clusters)

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.followup import FollowUp
-from journeylib.models.grouptest import GroupTest
-from journeylib.models.influence import Influence, Marks, Stays, mean_influence, ratio, survival_before
+from journeylib.models.grouptest import GroupTest, refuse_untestable
+from journeylib.models.influence import Influence, Marks, Stays, by_unit, mean_influence, ratio, survival_before
 from journeylib.models.intervals import plain, positive
 
 
@@ -135,8 +135,7 @@ def robust_variance(seen: FollowUp, at_risk: np.ndarray, marked: np.ndarray) -> 
     def upto(day: np.ndarray, value: np.ndarray | None = None) -> np.ndarray:
         return np.bincount(day, value, minlength=seen.size).cumsum()
 
-    order = np.argsort(seen.customer * seen.size + seen.day)
-    customer, day = seen.customer[order], seen.day[order]
+    customer, day, order = by_unit(seen.customer, seen.day)
     step = ratio(np.ones(1), at_risk)[day] * (1.0 if seen.amount is None else seen.amount[order])
     own = np.concatenate([[0.0], step.cumsum()])
     before = own[np.bincount(customer + 1, minlength=seen.n + 1).cumsum()]
@@ -210,8 +209,7 @@ def mean_cumulative_test(
     """
     seen = FollowUp.of(times, customers, ends, starts, amounts)
     labels, group = seen.labels("groups", groups)
-    if len(labels) < 2:
-        raise ContractError("there is one group", way_out="Give the customers labels of two groups or more.")
+    refuse_untestable(labels)
     at_risk, marked = seen.at_risk(group, len(labels)), seen.marked(group, len(labels))
     share = ratio(at_risk, at_risk.sum(axis=0))
     expected = (share * marked.sum(axis=0)).sum(axis=1)

@@ -56,7 +56,7 @@ def kaplan_meier(
     counts, owners = _read(durations, events, entry, weights, clusters)
     survival = np.cumprod(1 - counts.events / counts.at_risk)
     if survival[-1] == 0:
-        _refuse_early_end(counts)
+        counts.refuse_early_end()
     jump, drift = slopes(counts)
     variance = np.where(survival > 0, drift if owners is None else owners.influence(jump, drift).variance(), np.nan)
     method = "Kaplan-Meier, Greenwood" if owners is None else "Kaplan-Meier, clustered by customer"
@@ -223,14 +223,3 @@ def _read(durations, events, entry, weights, clusters) -> tuple[DayCounts, Clust
     spells = Spells.of(durations, events, entry=entry, weights=weights)
     counts = spells.count()
     return counts, None if clusters is None else Clusters.of(spells, counts.time, clusters)
-
-
-def _refuse_early_end(counts: DayCounts) -> None:
-    """Late entry can leave a time at which all of a few at risk come back, and S is 0 although others are to come."""
-    early = np.flatnonzero(counts.at_risk[:-1] == counts.events[:-1])
-    if early.size:
-        first = early[0]
-        raise NotIdentifiedError(
-            f"all {counts.events[first]} at risk at {counts.time[first]:g} came back at once, before others entered",
-            way_out="Leave out spells that end by then: the curve is that of the spells that last longer.",
-        )

@@ -35,6 +35,20 @@ class ReferralAges(NamedTuple):
     segments: pd.Categorical | None
     left_out: int
 
+    def of(self, kept: np.ndarray) -> "ReferralAges":
+        """Return the customers where `kept` is true, numbered anew, with the friends they brought.
+
+        >>> from journeylib.study import open_study
+        >>> ages = open_study("simulated").referral_ages("customers.segment_programme")
+        >>> len(ages.of(ages.segments == "open").ends)
+        2791
+        """
+        own = kept[self.referrers]
+        segments = None if self.segments is None else self.segments[kept]
+        of_customers = (values[kept] for values in (self.ends, self.trees, self.referred))
+        number = (np.cumsum(kept) - 1)[self.referrers[own]]
+        return ReferralAges(self.times[own], number, *of_customers, segments, self.left_out)
+
 
 class LiftFrame(NamedTuple):
     """Customers for the question what referral adds, who was left out and why, and since when covariates are known.
