@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from journeylib import checks
 from journeylib.errors import ContractError, JourneyError
-from journeylib.estimates import Check, Verdict
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD, PurchaseModel
-from journeylib.models.spend import GammaGamma, spend_frequency_correlation
+from journeylib.estimates import Verdict
+from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.spend import GammaGamma
 from journeylib.models.value import LifetimeValueResults, lifetime_value
 from journeylib.parameters import LifetimeValue, validate
 from journeylib.private import private_file, write_batches
@@ -83,34 +83,20 @@ def worth(study: Study, p: LifetimeValue, step: Callable[[], None] = lambda: Non
     >>> worth(open_study("cdnow"), validate("lifetime_value", {"calibration_end": "1997-09-30"})).total.n
     2357
     """
-    model, found = _test(study, p)
+    end = p.calibration_end or study.middle
+    cells, weeks = study.holdout_cells(end), (study.observed_until - end).days / 7
+    choice = checks.choose_model(MODELS, study.purchase_cells(end), cells, weeks, prefer=p.model)
+    test = checks.holdout_test(cells, weeks, choice, GammaGamma().fit(study.spend_cells(end)))
     step()
-    purchases, spend = model.fit(study.purchase_cells()), GammaGamma().fit(study.spend_cells())
+    purchases, spend = choice.model.fit(study.purchase_cells()), GammaGamma().fit(study.spend_cells())
     step()
-    found += [spend_frequency_correlation(study.spend_cells()), *purchases.verdict.named, *spend.verdict.named]
+    found = checks.value_checks(test, purchases, spend, study.interval_cells(), study.spend_cells())
     Verdict.of(found, "the value of these customers").require()
     settings = {"horizon": p.horizon_weeks, "annual_discount_rate": p.annual_discount_rate, "seed": p.seed}
     settings |= {"discounting": p.discounting, "margin_share": p.margin_share, "currency": study.currency}
     value = lifetime_value(purchases, spend, study.value_cells(), **settings)
     step()
     return value
-
-
-def _test(study: Study, p: LifetimeValue) -> tuple[PurchaseModel, list[Check]]:
-    """Return the model that is taken, and the checks of its forecast for the days after the end of calibration."""
-    end = p.calibration_end or study.middle
-    cells, weeks = study.holdout_cells(end), (study.observed_until - end).days / 7
-    choice = checks.choose_model(MODELS, study.purchase_cells(end), cells, weeks, prefer=p.model)
-    each = GammaGamma().fit(study.spend_cells(end)).expected_spend(cells["x"], cells["mean_spend"])
-    simple = {"own past rate": checks.own_past_rate(cells, weeks), "nobody returns": np.zeros(len(cells))}
-    bought = {choice.name: choice.expected, **simple}
-    found, n = [checks.slope_check(checks.calibration_slope(cells, choice.expected, choice.name))], cells["customers"]
-    for what, outcome, unit in (("purchases", "x_holdout", 1.0), ("revenue", "revenue_holdout", each)):
-        errors = checks.holdout_errors(cells, {name: expected * unit for name, expected in bought.items()}, outcome)
-        found += [checks.holdout_size(errors)] if what == "purchases" else []
-        error = checks.total_error(errors, choice.name, "own past rate", int(n.sum()))
-        found += checks.holdout_checks(errors, error, tuple(simple), what)
-    return choice.model, found
 
 
 def _write(study: Study, each: pd.DataFrame, path: Path) -> None:

@@ -161,8 +161,15 @@ def test_what_the_report_refuses_is_refused(tmp_path):
     rows = "".join(f"o{i},c{i},2024-0{1 + i % 3}-01,{i + 1}\n" for i in range(200))
     rows += "".join(f"later{i},c{i},2024-12-01,{i + 1}\n" for i in range(40))
     opened = open_study(str(write_dataset(tmp_path, settings={"time_zone": "UTC"}, orders=ORDERS + rows)))
-    with pytest.raises(FitRefusedError, match="repeat buyers: 0"):
+    with pytest.raises(FitRefusedError, match="repeat buyers: no repeat buyer"):
         worth(opened, validate("lifetime_value", {}))
+
+
+def test_purchases_like_clockwork_are_refused_as_in_the_report(study, monkeypatch):
+    weekly = pd.DataFrame({"d1": [7, 7, 8], "d2": [7, 8, 7], "customers": 500})
+    monkeypatch.setattr(type(study), "interval_cells", lambda self: weekly)
+    with pytest.raises(FitRefusedError, match=r"value of these customers is refused: purchase regularity k: \d+\.\d+"):
+        worth(study, P)
 
 
 def test_command_writes_the_scores_of_a_report_and_says_who_is_not_in_it(shop):

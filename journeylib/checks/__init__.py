@@ -2,6 +2,7 @@
 
 from journeylib.checks.choice import Choice, choose_model
 from journeylib.checks.drivers import driver_rows, find_drivers
+from journeylib.checks.forecast import HoldoutTest, holdout_test, simple_rules, value_checks
 from journeylib.checks.groups import calibration_by_group, calibration_by_tenth, cohorts, periods, value_by_group
 from journeylib.checks.holdout import (
     by_frequency,
@@ -28,11 +29,11 @@ from journeylib.checks.traps import find_traps, naive_answers, trap_table, withi
 from journeylib.checks.waits import at_risk_check, heaping_check, heaps, lost_bounds, lost_checks, ties_check
 
 __all__ = [
-    "Choice", "at_risk_check", "by_frequency", "calibration_by_group", "calibration_by_tenth", "calibration_slope",
-    "choose_model", "cohorts", "curves_by", "curves_by_order", "drawn_curves", "drawn_means", "driver_rows",
-    "find_drivers", "find_traps", "heaping_check", "heaps", "holdout_checks", "holdout_errors", "holdout_size",
-    "lost_bounds", "lost_checks", "mean_curves", "naive_answers", "normalised_gini", "not_back", "own_past_rate",
-    "periods", "returns_by_month", "season_check", "shares_back", "shares_by_cohort", "slope_check", "ties_check",
-    "total_error", "tracking_check", "trap_table", "value_by_group", "waiting_times", "weeks_within",
-    "within_customer",
+    "Choice", "HoldoutTest", "at_risk_check", "by_frequency", "calibration_by_group", "calibration_by_tenth",
+    "calibration_slope", "choose_model", "cohorts", "curves_by", "curves_by_order", "drawn_curves", "drawn_means",
+    "driver_rows", "find_drivers", "find_traps", "heaping_check", "heaps", "holdout_checks", "holdout_errors",
+    "holdout_size", "holdout_test", "lost_bounds", "lost_checks", "mean_curves", "naive_answers", "normalised_gini",
+    "not_back", "own_past_rate", "periods", "returns_by_month", "season_check", "shares_back", "shares_by_cohort",
+    "simple_rules", "slope_check", "ties_check", "total_error", "tracking_check", "trap_table", "value_by_group",
+    "value_checks", "waiting_times", "weeks_within", "within_customer",
 ]  # fmt: skip

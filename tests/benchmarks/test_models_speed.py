@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from crowd import write_crowd
 from customers import cdnow, cells
+from purchase_world import write_world
 
 from journeylib.models.purchases import BGNBD
 from journeylib.models.spend import GammaGamma
@@ -66,6 +66,6 @@ print(json.dumps(found))
 @pytest.mark.parametrize("customers", [10_000, 100_000, 1_000_000, 10_000_000])
 @pytest.mark.parametrize("model", ["BGNBD", "ParetoNBD"])
 def test_orders_to_value_at_any_size(tmp_path, customers, model):
-    toml = write_crowd(tmp_path, customers)
+    toml = write_world(tmp_path, customers) / "dataset.toml"
     done = subprocess.run([sys.executable, "-c", SCALE, toml, model], check=True, capture_output=True, text=True)
     print(f"\n{customers:,} customers, {model}, [wall, CPU] seconds: {done.stdout.strip()}")
