@@ -1,7 +1,7 @@
 """Intervals around a survival curve: at one time, and bands that hold the whole curve at once.
 
-Limits are set on log S by its reach, z standard errors for one time, and carried back by one of three scales.
-A band needs a longer reach, c standard errors (equal precision: Nair 1984, Technometrics 26) or k (1 + n v) / sqrt n
+Limits are set on log S, z standard errors away for one time, and carried back by one of three scales.
+A band is wider: c standard errors (equal precision: Nair 1984, Technometrics 26) or k (1 + n v) / sqrt n
 (Hall & Wellner 1980, Biometrika 67), v the variance of log S. With independent spells the error is a time-changed
 Brownian bridge, and c and k come from its laws. Spells of the same customers move together and the law is another
 one: c and k are then drawn from the Gaussian process that has the covariance of the customers' influences, the
@@ -15,16 +15,18 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from journeylib.errors import ContractError, did_you_mean
+from journeylib.models.intervals import reach
 
 INTERVALS = ("log-log", "log", "plain")
 WAVES = 40  # sines that carry the density between the boundaries
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(3 * WAVES)
 SERIES = np.arange(1, 101)  # terms of Hall & Wellner's series; they fall like exp(-2 j^2 k^2)
+AT_ONCE = 1e-6  # a span in which the process does not move; sines would need to be many
 RIDGE = 1e-9  # added to correlations of 1, so that times with the same error have a root
 
 
-def limits(survival: np.ndarray, reach: np.ndarray, interval: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lower and upper limits of S whose logarithm is uncertain by `reach`.
+def limits(survival: np.ndarray, width: np.ndarray, interval: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper limits of S whose logarithm is uncertain by `width`.
 
     NaN before the first event and where S is 0: there the data say nothing of their error.
 
@@ -34,19 +36,19 @@ def limits(survival: np.ndarray, reach: np.ndarray, interval: str) -> tuple[np.n
     if interval not in INTERVALS:
         raise ContractError(f'there is no interval "{interval}"', way_out=did_you_mean(str(interval), INTERVALS))
     known = (survival > 0) & (survival < 1)
-    s, reach = np.where(known, survival, np.nan), np.where(known, reach, np.nan)
+    s, width = np.where(known, survival, np.nan), np.where(known, width, np.nan)
     if interval == "log-log":
-        power = np.exp(reach / -np.log(s))
+        power = np.exp(width / -np.log(s))
         return s**power, s ** (1 / power)
     if interval == "log":
-        return s * np.exp(-reach), np.minimum(s * np.exp(reach), 1)
-    return np.maximum(s - s * reach, 0), np.minimum(s + s * reach, 1)
+        return s * np.exp(-width), np.minimum(s * np.exp(width), 1)
+    return np.maximum(s - s * width, 0), np.minimum(s + s * width, 1)
 
 
 def equal_precision(low: float, high: float, level: float) -> float:
     """Return c: a Brownian bridge stays within c standard deviations from `low` to `high` with probability `level`.
 
-    low, high : n v / (1 + n v) at both ends, 0 < low < high < 1. In the time s = log(u / (1 - u)) / 2 the scaled
+    low, high : n v / (1 + n v) at both ends, 0 < low <= high < 1. In the time s = log(u / (1 - u)) / 2 the scaled
     bridge is a stationary Ornstein-Uhlenbeck process; the density of those paths that have not left falls by the
     operator -d2/dx2 + x2 / 4 - 1 / 2 between -c and c, solved here in sines.
 
@@ -54,6 +56,8 @@ def equal_precision(low: float, high: float, level: float) -> float:
     3.052
     """
     span = np.log(high / (1 - high) * (1 - low) / low) / 2
+    if span < AT_ONCE:
+        return reach(level)
     return brentq(lambda c: _stays(c, span) - level, 0.1, 20)
 
 
