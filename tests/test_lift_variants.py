@@ -9,10 +9,10 @@ from test_lift import CUSTOMERS, JOB, customers
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.models.arms import Arms
+from journeylib.models.grouptest import holm
 from journeylib.models.lift import estimate_lift, retention_lift
 from journeylib.models.variants import (
     bootstrap_lift,
-    holm,
     leave_one_tree_out,
     lift_panel,
     outcome_variants,

@@ -64,3 +64,17 @@ def refuse_untestable(labels: np.ndarray, rho: float = 0) -> None:
         raise ContractError(
             f"there is no test with rho {rho:g}", way_out="0 weighs all returns alike, 1 early ones more."
         )
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values adjusted by Holm's step-down method; missing ones stay missing and do not count.
+
+    >>> holm(np.array([0.01, 0.04, np.nan])).tolist()
+    [0.02, 0.04, nan]
+    """
+    order = np.argsort(p)
+    tried = np.count_nonzero(~np.isnan(p))
+    adjusted = np.maximum.accumulate(np.minimum(p[order][:tried] * np.arange(tried, 0, -1), 1))
+    result = np.full(p.size, np.nan)
+    result[order[:tried]] = adjusted
+    return result

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from journeylib.errors import NotIdentifiedError
 from journeylib.models.clusters import Clusters, numbered, refuse_both
 from journeylib.models.daycounts import DayCounts, Spells, codes, refuse_unequal
-from journeylib.models.grouptest import GroupTest, refuse_untestable
+from journeylib.models.grouptest import GroupTest, holm, refuse_untestable
 from journeylib.models.influence import ratio, survival_before
 
 
@@ -100,7 +100,7 @@ def pairwise_logrank(
         except NotIdentifiedError:
             rows.append((*labels[list(pair)], np.nan, np.nan))
     table = pd.DataFrame(rows, columns=["group", "other", "statistic", "p_value"])
-    return table.assign(p_adjusted=_holm(table["p_value"].to_numpy()))
+    return table.assign(p_adjusted=holm(table["p_value"].to_numpy()))
 
 
 def by_stratum(strata: ArrayLike | None, rows: int) -> list[np.ndarray | slice]:
@@ -132,11 +132,3 @@ def _contributions(counts: DayCounts, weight: np.ndarray, own: Clusters, group: 
         of_group = own.take(group == g).totals(weight, step.cumsum())
         found.append(of_group - own.totals(weight * share, (step * share).cumsum()))
     return np.column_stack(found)
-
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    """Return p-values that hold for all tests together; those that are missing are no tests."""
-    order = np.argsort(p, kind="stable")[: np.isfinite(p).sum()]
-    adjusted = np.full(p.size, np.nan)
-    adjusted[order] = np.maximum.accumulate(p[order] * (order.size - np.arange(order.size))).clip(max=1)
-    return adjusted

@@ -10,6 +10,7 @@ from journeylib.errors import ContractError, JourneyError, NotIdentifiedError, d
 from journeylib.estimates import LEVEL, Check
 from journeylib.models.arms import Arms
 from journeylib.models.contrasts import ADJUSTED, METHODS, Recipe
+from journeylib.models.grouptest import holm
 from journeylib.models.judged import Judged, judged_table
 from journeylib.models.lift import Lift, estimate_lift, fit_lift, refit, words
 from journeylib.models.propensity import Propensity
@@ -203,20 +204,6 @@ def segment_lifts(frame: pd.DataFrame, by: str, **asked) -> pd.DataFrame:
     table = judged_table(results, "segment")
     given = [np.nan if result.verdict.refused else result.p_value for result in results.values()]
     return table.assign(p_value=holm(np.array(given)))
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted by Holm's step-down method; missing ones stay missing and do not count.
-
-    >>> holm(np.array([0.01, 0.04, np.nan])).tolist()
-    [0.02, 0.04, nan]
-    """
-    order = np.argsort(p)
-    tried = np.count_nonzero(~np.isnan(p))
-    adjusted = np.maximum.accumulate(np.minimum(p[order][:tried] * np.arange(tried, 0, -1), 1))
-    result = np.full(p.size, np.nan)
-    result[order[:tried]] = adjusted
-    return result
 
 
 def _or_refused(ask, subject: str) -> Judged:
