@@ -10,6 +10,8 @@ from scipy.special import ndtri
 from journeylib.estimates import LEVEL
 
 REACH = ndtri((1 + LEVEL) / 2)  # of an interval, in standard errors
+NEWTON = 40  # steps of a climb whose curvature is known; some five are needed
+CLOSE = 1e-13  # to the top, in standard errors
 # A log-likelihood takes log parameters and gives its value and its exact gradient there.
 LogLikelihood = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
@@ -134,3 +136,29 @@ def look(log_likelihood: LogLikelihood, theta: np.ndarray) -> Optimum:
     sides = [(log_likelihood(theta + e)[1] - log_likelihood(theta - e)[1]) for e in step * np.eye(theta.size)]
     hessian = np.array(sides) / (2 * step)
     return Optimum(theta, float(value), score, (hessian + hessian.T) / 2)
+
+
+def newton(look: Callable[[np.ndarray], Optimum], here: Optimum) -> Optimum:
+    """Climb a concave log-likelihood from `here` to its top by Newton's steps, halved where they lead down.
+
+    >>> def look(t):
+    ...     return Optimum(t, float(t[0] - np.exp(t[0])), 1 - np.exp(t), -np.diag(np.exp(t)))
+    >>> newton(look, look(np.array([2.0]))).distance < 1e-9
+    True
+    """
+    for _ in range(NEWTON):
+        if here.distance < CLOSE:
+            break
+        step, there = here.step, None
+        for _ in range(NEWTON):
+            there = look(here.theta + step)
+            if there.llf >= here.llf - 1e-12 * abs(here.llf):
+                break
+            step = step / 2
+        else:
+            break
+        # At the last digits the distance stops to fall: rounding has the word.
+        if here.distance < 1e-6 and there.distance >= here.distance / 2:
+            break
+        here = there
+    return here

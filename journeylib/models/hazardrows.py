@@ -122,6 +122,11 @@ class Predictors:
         return tuple(column.reference for column in self.columns for _ in column.labels)
 
     @property
+    def means(self) -> np.ndarray:
+        """What is taken off each column: the mean of a measure, nothing of an indicator."""
+        return np.array([column.mean for column in self.columns for _ in column.labels])
+
+    @property
     def terms(self) -> dict[str, list[int]]:
         """The effects of each covariate, by their place."""
         owner = [column.name for column in self.columns for _ in column.labels]
@@ -129,7 +134,8 @@ class Predictors:
 
     def encode(self, frame: pd.DataFrame) -> np.ndarray:
         """Return shape (effects, rows): measures less their mean in the fit, indicators as they are."""
-        return np.ascontiguousarray(np.hstack([column.encode(frame) for column in self.columns]).T)
+        columns = [np.empty((len(frame), 0)), *(column.encode(frame) for column in self.columns)]
+        return np.ascontiguousarray(np.hstack(columns).T)
 
     def place(self, label: str) -> int:
         """Return the place of an effect, or refuse a name that is none."""
