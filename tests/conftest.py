@@ -10,4 +10,4 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 # Steps of the peers: only the peers' own Python can import them.
-collect_ignore = ["benchmarks/lifetimes_steps.py", "benchmarks/pymc_steps.py"]
+collect_ignore = [f"benchmarks/{peer}_steps.py" for peer in ("lifetimes", "pymc", "surpyval")]
