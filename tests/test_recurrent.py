@@ -175,6 +175,13 @@ def test_mean_of_closing_itself_is_one_minus_kaplan_meier(customers, events):
         assert row.estimate == pytest.approx(1 - survived)
 
 
+def test_small_whole_numbers_do_not_overflow():
+    rows = [1, 3, 3], [0, 0, 1], [3, 127, 4], [100, 100, 100]
+    want = mean_cumulative_function(*rows[:3], amounts=rows[3])
+    small = [np.array(values, np.int8) for values in rows]
+    pd.testing.assert_frame_equal(mean_cumulative_function(*small[:3], amounts=small[3]).curve, want.curve)
+
+
 def test_level_and_scale_of_intervals(bladder):
     mcf = mean_cumulative_function(*bladder[1], level=0.9)
     row = mcf.curve.iloc[-1]
@@ -195,6 +202,8 @@ def test_estimate_says_who_was_at_risk_and_stops_at_the_oldest_age(bladder):
     assert (found.n, found.unit, found.horizon, mcf.oldest) == (47, "per customer", "by age 36", 59)
     assert found.note == f"{(bladder[1][2] >= 36).sum()} of 47 customers were at risk then, the oldest at age 59."
     assert mcf.estimate(59).value == mcf.curve["estimate"].iloc[-1]
+    late = mean_cumulative_function([9], [0], [9, 12], starts=[3, 5]).estimate(9)
+    assert late.note == "2 of 2 customers were at risk then, the oldest at age 12. Counted from age 4 on."
     for age in (60, -1):
         with pytest.raises(NotIdentifiedError, match=f"nobody was observed at age {age}: the oldest is 59. Ask for an"):
             mcf.estimate(age)
@@ -242,6 +251,7 @@ def test_difference_of_unlike_curves_is_refused(bladder):
         mean_cumulative_function(*bladder[2], amounts=np.ones(len(bladder[2][0]))),
         mean_cumulative_function(*bladder[2], level=0.9),
         mean_cumulative_function(*bladder[2], clusters=np.arange(38)),
+        mean_cumulative_function(*bladder[2], terminal=np.zeros(38, bool)),
     )
     for other in others:
         with pytest.raises(
@@ -439,7 +449,8 @@ REFUSED = {
     "start": ({"starts": [3, 0]}, r"starts is not before the end in 1 of 2 rows \(first: row 0, starts=3.0, ends=3.0\)"),
     "early": ({"starts": [1, 0]}, r"an event comes before the customer is at risk in 1 of 2 rows \(first: row 0, times=1"),
     "starts": ({"starts": [0]}, r"the columns differ in length \(ends 2, starts 1\)"),
-    "gap": ({"times": [1, 4], "ends": [1, 4], "starts": [-1, 2]}, r"nobody was at risk at 1 of 5 ages \(first: age 2\). Ask for"),
+    "gap": ({"times": [1, 4], "ends": [1, 4], "starts": [-1, 2]}, r"nobody was left at risk at 1 of 5 ages, before others ente"),
+    "all closed": ({"times": [1, 3], "ends": [1, 4], "starts": [-1, 1], "terminal": [1, 0]}, r"others entered \(first: age 1\)"),
     "amounts": ({"amounts": [1.0, np.inf]}, "amounts is missing or infinite in 1 of 2 rows"),
     "terminal": ({"terminal": [0, 2]}, r"terminal is not 0 or 1 in 1 of 2 rows \(first: row 1, terminal=2.0\). Say True"),
     "closed": ({"terminal": [True]}, r"the columns differ in length \(ends 2, terminal 1\)"),

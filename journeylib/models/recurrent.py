@@ -56,9 +56,9 @@ class MeanCumulative:
         at = int(np.searchsorted(self.curve["time"], age, side="right")) - 1
         row = self.curve.iloc[at] if at >= 0 else pd.Series({"estimate": 0.0, "lower": np.nan, "upper": np.nan})
         lower, upper = (None if np.isnan(row[end]) else float(row[end]) for end in ("lower", "upper"))
-        watched = (
-            f"{self.at_risk[int(age)]:,} of {self.n:,} customers were at risk then, the oldest at age {self.oldest}."
-        )
+        left, first = self.at_risk[int(age)], int(np.argmax(self.at_risk > 0))
+        watched = f"{left:,} of {self.n:,} customers were at risk then, the oldest at age {self.oldest}."
+        watched += f" Counted from age {first} on." if first > 1 else ""
         about = {"level": self.level, "unit": "per customer", "n": self.n, "method": self.method, "note": watched}
         return Estimate(self.name, float(row["estimate"]), lower, upper, horizon=f"by age {age}", **about)
 
@@ -92,10 +92,10 @@ def mean_cumulative_function(
     """
     seen = FollowUp.of(times, customers, ends, starts, amounts)
     at_risk, marked = seen.at_risk()[0], seen.marked()[0]
-    _refuse_gap(at_risk)
     closed = None if terminal is None else seen.flags("terminal", terminal)
-    families, unit = (None, np.arange(seen.n)) if clusters is None else seen.labels("clusters", clusters)
     ended = None if closed is None else np.bincount(seen.end, closed, seen.size)
+    _refuse_gap(at_risk, 0 * at_risk if ended is None else ended)
+    families, unit = (None, np.arange(seen.n)) if clusters is None else seen.labels("clusters", clusters)
     influence = None
     if clusters is None and closed is None:
         variance = robust_variance(seen, at_risk, marked)
@@ -115,7 +115,7 @@ def mean_cumulative_function(
         level,
         scale,
         "Lawless & Nadeau (1995)" if closed is None else "Ghosh & Lin (2000)",
-        influence,
+        None if families is None else influence,
         families,
     )
 
@@ -164,8 +164,10 @@ def mean_cumulative_difference(a: MeanCumulative, b: MeanCumulative) -> MeanCumu
     >>> mean_cumulative_difference(orders, orders).estimate(3).value
     0.0
     """
-    if (a.name, a.level, a.families is None) != (b.name, b.level, b.families is None):
-        same = "Take both of events or both of amounts, at one level, both with clusters or both without."
+    if (a.name, a.method, a.level, a.families is None) != (b.name, b.method, b.level, b.families is None):
+        same = (
+            "Take both of events or both of amounts, at one level, with clusters or terminal for both or for neither."
+        )
         raise ContractError("the two curves do not measure the same", way_out=same)
     size = min(len(a.at_risk), len(b.at_risk))
     time = np.union1d(a.curve["time"], b.curve["time"])
@@ -235,15 +237,14 @@ def _scores(seen: FollowUp, group: np.ndarray, share: np.ndarray, rate: np.ndarr
     return np.stack(found)
 
 
-def _refuse_gap(at_risk: np.ndarray) -> None:
-    """Refuse ages in between at which nobody was at risk: M may have risen there by any amount."""
+def _refuse_gap(at_risk: np.ndarray, ended: np.ndarray) -> None:
+    """Refuse ages in between at which nobody was at risk, or left: M may have risen there by any amount."""
     first = int(np.argmax(at_risk > 0))
-    gap = np.flatnonzero(at_risk[first:] == 0) + first
+    gap = np.flatnonzero(at_risk[first:-1] == ended[first:-1]) + first
     if gap.size:
+        what = f"nobody was left at risk at {gap.size} of {at_risk.size} ages, before others entered"
         way_out = "Ask for customers from the age after it on, or watch more of them."
-        raise NotIdentifiedError(
-            f"nobody was at risk at {gap.size} of {at_risk.size} ages", first=f"age {gap[0]}", way_out=way_out
-        )
+        raise NotIdentifiedError(what, first=f"age {gap[0]}", way_out=way_out)
 
 
 def _curve(time, estimate, variance, at_risk, events, level: float, scale: str) -> pd.DataFrame:
