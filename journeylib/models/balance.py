@@ -41,7 +41,7 @@ def balance_table(arms: Arms, weights: tuple[np.ndarray, np.ndarray]) -> pd.Data
     sides = [arms.n * (arms.treated == treated) for treated in (True, False)]
     (treated, spread_1), (untreated, spread_0) = (_moments(arms.X[:, 1:], side) for side in sides)
     unit = np.sqrt((spread_1 + spread_0) / 2)
-    weighted = [_moments(arms.X[:, 1:], arms.n * w)[0] for w in weights]
+    weighted = [_mean(arms.X[:, 1:], arms.n * w) for w in weights]
     columns = {"before": treated - untreated, "after": weighted[0] - weighted[1]}
     scaled = {k: np.divide(v, unit, out=np.zeros_like(v), where=unit > 0) for k, v in columns.items()}
     return pd.DataFrame({"covariate": list(arms.names[1:]), **scaled})
@@ -126,8 +126,11 @@ def check_overlap(
     return (*checks, Check(name, balanced, float(f"{left:.3g}"), f"below {SMALL_DIFFERENCE:g}"))
 
 
+def _mean(X: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return n @ X / n.sum()
+
+
 def _moments(X: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the unbiased variance of columns over n customers a row."""
-    total = n.sum()
-    mean = n @ X / total
+    total, mean = n.sum(), _mean(X, n)
     return mean, np.maximum(n @ X**2 - total * mean**2, 0) / max(total - 1, 1)

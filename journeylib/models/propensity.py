@@ -44,19 +44,20 @@ class Propensity:
         """Fit by Newton's method; raises NotIdentifiedError for separation, ContractError for collinear columns."""
         X, names = arms.columns(arms.selection), [arms.names[i] for i in arms.selection]
         inverse(gram(X, arms.n), names)
-        beta, fitted = np.zeros(X.shape[1]), None
-        likelihood = _log_likelihood(arms, X @ beta, link)
+        eta = np.zeros(len(X))
+        likelihood = _log_likelihood(arms, eta, link)
         for _ in range(ROUNDS):
-            fitted = cls._at(arms, X, X @ beta, link)
+            fitted = cls._at(arms, X, eta, link)
             gradient = X.T @ (arms.n * fitted.score)
             step = fitted.covariance @ gradient
-            moved, gain = np.abs(X @ step), float(gradient @ step)
-            if gain < GAIN and moved.max() > RUNAWAY:
+            move, gain = X @ step, float(gradient @ step)
+            farthest = np.abs(move).max()
+            if gain < GAIN and farthest > RUNAWAY:
                 break
-            if moved.max() < STILL or gain < NOTHING:
+            if farthest < STILL or gain < NOTHING:
                 return fitted
-            beta, likelihood = _ascend(arms, X, beta, step, likelihood, link)
-        raise _separation(arms, X, names, step, moved)
+            eta, likelihood = _ascend(arms, eta, move, likelihood, link)
+        raise _separation(arms, X, names, step, move)
 
     @classmethod
     def _at(cls, arms: Arms, X: np.ndarray, eta: np.ndarray, link: str) -> "Propensity":
@@ -81,21 +82,19 @@ def _log_likelihood(arms: Arms, eta: np.ndarray, link: str) -> float:
     return float(arms.n @ LOG_PROBABILITY[link](np.where(arms.treated, eta, -eta)))
 
 
-def _ascend(
-    arms: Arms, X: np.ndarray, beta: np.ndarray, step: np.ndarray, likelihood: float, link: str
-) -> tuple[np.ndarray, float]:
-    """Take the step, halved until the likelihood does not fall: a full one overshoots where few are treated."""
-    share, floor = 1.0, likelihood - 1e-12 * abs(likelihood)
-    while (reached := _log_likelihood(arms, X @ (beta + share * step), link)) < floor:
-        share /= 2
-    return beta + share * step, reached
+def _ascend(arms: Arms, eta: np.ndarray, move: np.ndarray, likelihood: float, link: str) -> tuple[np.ndarray, float]:
+    """Move the predictor, half as far until the likelihood does not fall: few treated make a full step overshoot."""
+    floor = likelihood - 1e-12 * abs(likelihood)
+    while (reached := _log_likelihood(arms, eta + move, link)) < floor:
+        move = move / 2
+    return eta + move, reached
 
 
 def _separation(
-    arms: Arms, X: np.ndarray, names: Sequence[str], step: np.ndarray, moved: np.ndarray
+    arms: Arms, X: np.ndarray, names: Sequence[str], step: np.ndarray, move: np.ndarray
 ) -> NotIdentifiedError:
     """Name the customers whose fitted probability runs off to 0 or 1, and the covariate that drives it."""
-    rows = moved > RUNAWAY
+    rows = np.abs(move) > RUNAWAY
     treated, untreated = (arms.size(rows & side) for side in (arms.treated, ~arms.treated))
     drives = names[int(np.argmax(np.abs(step) * np.ptp(X, axis=0)))]
     return NotIdentifiedError(
