@@ -1,0 +1,140 @@
+"""The effect on referrers: immortal time in a world where referring changes nothing, and a planted effect."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from journeylib.errors import ContractError
+from journeylib.models.cox import Cox
+from journeylib.models.landmark import landmark_rows, referrer_effect, referrer_rows
+
+ASKED = {"first_referral": "referred_at", "duration": "days", "event": "left"}
+
+
+def referrers(n, seed, ratio=1.0):
+    """Customers leave at one rate, times `ratio` from their first referral on, which comes at a rate of its own."""
+    rng = np.random.default_rng(seed)
+    refers, before, after = rng.exponential(450, n), rng.exponential(300, n), rng.exponential(300 / ratio, n)
+    leaves = np.where(refers < before, refers + after, before)
+    watched = rng.uniform(91, 365, n)
+    days = np.minimum(leaves, watched)
+    at = np.where(refers < days, refers, np.nan)
+    return pd.DataFrame(
+        {"referred_at": at, "days": days, "left": leaves <= watched, "tree": rng.integers(0, n // 2, n)}
+    )
+
+
+def churn(rows):
+    """Rate of leaving of the exposed over that of the others."""
+    stay = rows["stop"] - rows.get("start", 0)
+    rate = [rows["event"][rows["exposed"] == k].sum() / stay[rows["exposed"] == k].sum() for k in (1, 0)]
+    return rate[0] / rate[1]
+
+
+def test_rates_of_leaving_without_any_effect_are_043_when_naive_and_one_when_right():
+    frame = referrers(60_000, 1)
+    naive = landmark_rows(frame, **ASKED, at=0).rows
+    naive["exposed"] = (~frame["referred_at"].isna()).to_numpy() * 1
+    assert churn(naive) == pytest.approx(0.43, abs=0.02)
+    assert churn(referrer_rows(frame, **ASKED)) == pytest.approx(1, abs=0.03)
+    assert churn(landmark_rows(frame, **ASKED, at=90).rows) == pytest.approx(1, abs=0.05)
+
+
+def test_hazard_ratios_without_any_effect_are_one_and_the_naive_one_teaches():
+    table = referrer_effect(referrers(6000, 2), **ASKED).table
+    assert table["lower"].iloc[:2].max() < 1 < table["upper"].iloc[:2].min()
+    assert table["hazard_ratio"].iloc[2] == pytest.approx(0.4, abs=0.05)
+    assert table["upper"].iloc[2] < 0.6
+    assert table["contrast"].iloc[2].startswith("ever against never: wrong")
+
+
+@pytest.mark.parametrize("ratio", [0.6, 1.5])
+def test_planted_effect_on_referrers_is_found(ratio):
+    found = referrer_effect(referrers(8000, 4, ratio), **ASKED, clusters="tree").time_varying
+    assert abs(found.params["exposed"] - np.log(ratio)) < 2.5 * found.bse["exposed"]
+    assert found.clusters == "tree"
+
+
+def false_alarms(worlds, n):
+    counts = np.zeros(3)
+    for seed in range(worlds):
+        table = referrer_effect(referrers(n, 1000 + seed), **ASKED).table
+        counts += ((table["lower"] > 1) | (table["upper"] < 1)).to_numpy()
+    return counts / worlds
+
+
+def test_null_is_rejected_as_rarely_as_it_should_and_nearly_always_by_the_naive_contrast():
+    varying, landmark, naive = false_alarms(60, 600)
+    assert varying <= 0.13  # 0.05 and three standard errors of 60 worlds
+    assert landmark <= 0.13
+    assert naive > 0.99
+
+
+@pytest.mark.audit
+def test_type_one_error_of_both_right_contrasts_is_at_most_seven_per_cent():
+    varying, landmark, naive = false_alarms(1000, 1000)
+    assert varying <= 0.07
+    assert landmark <= 0.07
+    assert naive > 0.99
+
+
+def test_rows_keep_every_day_and_every_event_of_every_customer():
+    frame = referrers(500, 4).assign(spend=np.arange(500.0))
+    rows = referrer_rows(frame, **ASKED)
+    assert (rows["stop"] - rows["start"]).sum() == pytest.approx(frame["days"].sum())
+    assert rows["event"].sum() == frame["left"].sum()
+    assert len(rows) == 500 + frame["referred_at"].notna().sum()
+    assert (rows["spend"] == rows["customer"]).all()
+    split = rows[rows["exposed"] == 1].set_index("customer")["start"]
+    assert split.tolist() == frame["referred_at"].dropna().tolist()
+
+
+def test_referral_on_the_first_day_exposes_from_the_start_and_one_on_the_last_never():
+    frame = pd.DataFrame({"referred_at": [0, 30, 40, np.nan], "days": [30, 30, 30, 0], "left": [1, 1, 0, 1]})
+    rows = referrer_rows(frame, **ASKED)
+    assert rows[["customer", "start", "stop", "exposed"]].to_numpy().tolist() == [
+        [0, 0, 30, 1],
+        [1, 0, 30, 0],
+        [2, 0, 30, 0],
+    ]
+
+
+def test_landmark_counts_whom_it_leaves_out():
+    frame = referrers(1000, 5)
+    found = landmark_rows(frame, **ASKED, at=90)
+    assert len(found.rows) + found.left + found.unwatched == 1000
+    assert found.left == (frame["left"] & (frame["days"] <= 90)).sum()
+    assert found.rows["exposed"].sum() == ((frame["referred_at"] <= 90) & (frame["days"] > 90)).sum()
+    assert found.rows["stop"].tolist() == (frame["days"][frame["days"] > 90] - 90).tolist()
+
+
+def test_covariates_go_into_all_three_fits():
+    frame = referrers(3000, 6).assign(region=np.arange(3000) % 2)
+    found = referrer_effect(frame, **ASKED, covariates=["region"])
+    assert all(list(r.params.index) == ["region", "exposed"] for r in (found.time_varying, found.landmark, found.naive))
+    rows = referrer_rows(frame, **ASKED)
+    again = Cox(["region", "exposed"], clusters="customer").fit(rows, start="start")
+    assert again.params.tolist() == found.time_varying.params.tolist()
+
+
+def test_world_without_referrals_is_refused_in_the_table():
+    table = referrer_effect(referrers(300, 7).assign(referred_at=np.nan), **ASKED).table
+    assert table["hazard_ratio"].isna().all()
+    assert table["verdict"].str.startswith("refused: covariates that vary: not exposed").all()
+
+
+BAD = {
+    "negative": ({"days": -1}, {}, "days is negative in 50 of 50 rows"),
+    "event": ({"left": 2}, {}, "left is not 0 or 1"),
+    "before": ({"referred_at": -3.0}, {}, "referred_at is negative in 50 of 50 rows"),
+    "words": ({"referred_at": "May"}, {}, 'column "referred_at" holds no numbers'),
+    "no column": ({}, {"first_referral": "referredat"}, 'there is no column "referredat". Did you mean "referred_at"'),
+    "taken": ({"start": 1}, {}, "columns are called start, which the rows need. Rename them"),
+    "landmark": ({}, {"at": -1}, "no landmark at -1. Give an age from 0 up"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changed, asked, text", BAD.values(), ids=BAD)
+def test_bad_input_is_refused_by_name(changed, asked, text):
+    with pytest.raises(ContractError, match=text):
+        landmark_rows(referrers(50, 8).assign(**changed), **ASKED | {"at": 90} | asked)
