@@ -15,12 +15,12 @@ from journeylib.models.survival import kaplan_meier
 def stays_by_reflection(k, high):
     """P(bridge within k up to `high`): killed Brownian motion in cosines, tied to 0 at 1, integrated over where it is."""
     x, weight = np.polynomial.legendre.leggauss(200)
-    n = np.arange(1, 200, 2)[:, None]
+    n = np.arange(1, 400, 2)[:, None]
     killed = (np.cos(n * np.pi * x / 2) * np.exp(-((n * np.pi / k) ** 2) * high / 8)).sum(axis=0) / k
     return float(weight * k @ (killed * norm.pdf(k * x, scale=np.sqrt(1 - high)) / norm.pdf(0)))
 
 
-@pytest.mark.parametrize("high", [0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9])
+@pytest.mark.parametrize("high", [0.01, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9])
 @pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
 def test_hall_wellner_width_is_that_of_reflected_paths(high, level):
     assert stays_by_reflection(hall_wellner(high, level), high) == pytest.approx(level, abs=1e-8)
@@ -105,7 +105,23 @@ def test_bands_that_do_not_exist_are_refused():
     with pytest.raises(ContractError, match='this band begins at the first return. Leave "since" out.'):
         curve.simultaneous_band("hall-wellner", since=2)
     with pytest.raises(NotIdentifiedError, match="no part of the curve lies between the two times. Give others."):
+        curve.simultaneous_band(since=3, until=2)
+    with pytest.raises(NotIdentifiedError, match="no part of the curve lies between the two times"):
+        kaplan_meier([1, 2], [0, 0]).simultaneous_band()
+    with pytest.raises(NotIdentifiedError, match=r"nobody was observed for 5 days \(the longest spell: 4\)"):
         curve.simultaneous_band(since=5)
+
+
+def test_band_begins_with_the_step_on_which_its_first_time_lies():
+    band = kaplan_meier([1, 3, 5, 7, 9], [1, 1, 1, 1, 0]).simultaneous_band(since=4, until=8)
+    assert band["time"].tolist() == [3, 5, 7]
+
+
+def test_band_of_three_customers_can_be_drawn():
+    rng = np.random.default_rng(3)
+    durations, events = rng.integers(1, 60, 300), rng.random(300) < 0.7
+    band = kaplan_meier(durations, events, clusters=np.arange(300) % 3).simultaneous_band(since=5, until=50)
+    assert (band["lower"] < band["estimate"]).all() and (band["estimate"] < band["upper"]).all()
 
 
 def tell(customers, rng):

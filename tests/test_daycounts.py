@@ -100,7 +100,7 @@ REFUSED = {
     "infinite": ({"durations": [np.inf, 2.0]}, r"durations is missing or infinite in 1 of 2 rows \(first: row 0, dur"),
     "negative": ({"durations": [1, -2]}, r"durations is negative in 1 of 2 rows \(first: row 1, durations=-2.0\). Count"),
     "text": ({"durations": ["1", "2"]}, r'column "durations" holds no numbers \('),
-    "span": ({"durations": pd.to_timedelta([1, 2], unit="D")}, r'column "durations" holds no numbers \(timedelta64\[ns\]'),
+    "span": ({"durations": pd.to_timedelta([1, 2], unit="D")}, r'column "durations" holds no numbers \(timedelta64'),
     "table": ({"durations": [[1], [2]]}, "durations has 2 dimensions. Hand over one value for each row."),
     "event": ({"events": [1, 2]}, r"events is not 0 or 1 in 1 of 2 rows \(first: row 1, events=2.0\). 0 means that"),
     "half": ({"events": [0.5, 1]}, r"events is not 0 or 1 in 1 of 2 rows \(first: row 0, events=0.5\)"),

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import NotIdentifiedError
+from journeylib.models import influence
 from journeylib.models.grouptest import GroupTest
-from journeylib.models.influence import Marks, Stays, mean_influence
+from journeylib.models.influence import Influence, Marks, Stays, mean_influence
 
 PLACES = 8
 SPELL = st.tuples(st.integers(0, 7), st.integers(0, 7), st.booleans(), st.integers(0, 3))
@@ -106,3 +107,29 @@ def test_statistic_leaves_out_what_the_scores_already_say():
     score = np.array([2.0, 0])
     assert test.statistic == pytest.approx(score @ np.linalg.solve(covariance[:2, :2], score))
     assert (test.df, test.groups["observed"].tolist()) == (2, [5, 3, 1])
+
+
+def test_variance_is_the_same_in_parts_and_for_numbers_too_large_to_pack(monkeypatch):
+    rng = np.random.default_rng(6)
+    unit, place, change = rng.integers(0, 40, 300), rng.integers(0, PLACES, 300), rng.normal(size=(2, 300))
+    basis = np.ones(PLACES), rng.normal(size=PLACES)
+    want = Influence(unit, place, tuple(change), basis).variance()
+    assert Influence(unit * 2**55, place, tuple(change), basis).variance() == pytest.approx(want, rel=1e-12)
+    monkeypatch.setattr(influence, "CHUNK", 3)
+    assert Influence(unit, place, tuple(change), basis).variance() == pytest.approx(want, rel=1e-12)
+
+
+@given(spells=st.lists(SPELL, min_size=2, max_size=30))
+def test_covariance_has_the_variance_on_its_diagonal_and_is_that_of_the_influences(spells):
+    start, end, _, family, *_ = world(spells, [])
+    one = np.ones(len(end))
+    at_risk, marked, _ = counted(one, start, end, 0 * one, np.arange(len(end)), end, one)
+    found = mean_influence(at_risk, marked, None, Marks(family, end), Stays(family, start, end))
+    at = np.array([1, 4, 7])
+    each = np.zeros((4, PLACES))
+    for change, v in zip(found.changes, found.basis, strict=True):
+        moved = np.zeros((4, PLACES))
+        np.add.at(moved, (found.unit, found.place), change)
+        each += moved.cumsum(axis=1) * v
+    assert found.covariance(at) == pytest.approx((each.T @ each)[np.ix_(at, at)], abs=1e-12)
+    assert np.diag(found.covariance(at)) == pytest.approx(found.variance()[at], abs=1e-12)

@@ -89,7 +89,7 @@ def hall_wellner(high: float, level: float) -> float:
 
     if high > 1 - 1e-9:
         return brentq(lambda k: 1 + 2 * float((-1.0) ** SERIES @ np.exp(-2 * (SERIES * k) ** 2)) - level, 0.2, 10)
-    return brentq(lambda k: stays(k) - level, 1e-6, 10)
+    return brentq(lambda k: stays(k) - level, np.sqrt(high * (1 - high)) / 2, 10)
 
 
 def drawn(covariance: np.ndarray, shape: np.ndarray, level: float, draws: int, seed: int) -> float:

@@ -146,25 +146,35 @@ class KaplanMeierCurve(SurvivalCurve):
         >>> [round(float(band[end].iloc[-1]), 3) for end in ("lower", "upper")]
         [0.516, 0.779]
         """
-        n, v, time = self.counts.n, self.log_variance, self.counts.time
         if kind not in KINDS:
             raise ContractError(f'there is no band "{kind}"', way_out=did_you_mean(str(kind), KINDS))
         if kind == "hall-wellner" and since is not None:
             raise ContractError("this band begins at the first return", way_out='Leave "since" out.')
-        part = n * v / (1 + n * v)
-        begins = (part > 0 if kind == "hall-wellner" else part >= ENDS[0]) if since is None else time >= since
-        inside = np.flatnonzero(begins & (part <= ENDS[1] if until is None else time <= until) & (part > 0))
-        if not inside.size:
-            raise NotIdentifiedError("no part of the curve lies between the two times", way_out="Give others.")
-        shape = np.sqrt(v[inside]) if kind == "equal-precision" else (1 + n * v[inside]) / np.sqrt(n)
+        n, even = self.counts.n, kind == "equal-precision"
+        part = n * self.log_variance / (1 + n * self.log_variance)
+        inside = self._between(part, ENDS[0] if even else 0.0, since, until)
+        v = self.log_variance[inside]
+        shape = np.sqrt(v) if even else (1 + n * v) / np.sqrt(n)
         if self.clusters is not None:
             width = self._drawn_width(inside, shape, draws, seed)
-        elif kind == "equal-precision":
-            width = equal_precision(part[inside[0]], part[inside[-1]], self.level)
         else:
-            width = hall_wellner(part[inside[-1]], self.level)
-        lower, upper = limits(self.survival[inside], width * shape, self.interval)
-        return pd.DataFrame({"time": time[inside], "estimate": self.survival[inside], "lower": lower, "upper": upper})
+            ends = part[inside[[0, -1]]]
+            width = equal_precision(*ends, self.level) if even else hall_wellner(ends[1], self.level)
+        s = self.survival[inside]
+        lower, upper = limits(s, width * shape, self.interval)
+        return pd.DataFrame({"time": self.counts.time[inside], "estimate": s, "lower": lower, "upper": upper})
+
+    def _between(self, part: np.ndarray, least: float, since: float | None, until: float | None) -> np.ndarray:
+        """Return the places from the step on which `since` lies to `until`, as far as the curve has an error."""
+        time, begun = self.counts.time, np.logical_or.accumulate(part >= least)
+        if since is not None:
+            self.require_observed(since)
+            begun = np.arange(time.size) >= np.searchsorted(time, since, side="right") - 1
+        goes_on = time <= until if until is not None else np.logical_or.accumulate(part[::-1] <= ENDS[1])[::-1]
+        inside = np.flatnonzero(begun & goes_on & (part > 0))
+        if not inside.size:
+            raise NotIdentifiedError("no part of the curve lies between the two times", way_out="Give others.")
+        return inside
 
     def _drawn_width(self, inside: np.ndarray, shape: np.ndarray, draws: int, seed: int) -> float:
         """Where nothing happens the curve does not move, so that times of events are enough, and the first."""
