@@ -26,14 +26,14 @@ def recovery(found: pd.DataFrame) -> Drawing:
     drawn = drawn.assign(holds=drawn["lower"].le(drawn["planted"]) & drawn["upper"].ge(drawn["planted"]))
     models = [[*of.groupby(["model", "parameter"], sort=False)] for _, of in drawn.groupby("model", sort=False)]
     across = min(ACROSS, max(map(len, models), default=1))
-    rows = [of[i : i + across] for of in models for i in range(0, len(of), across)]
-    height, told = 0.75 + 1.75 * len(rows), []
+    rows = _rows(models, across)
+    height, told, named = 0.75 + 1.75 * len(rows), [], set()
     figure = plt.figure(figsize=(7.0, height))
     for number_of_row, row in enumerate(rows):
         for column, ((model, parameter), part) in enumerate(row, start=1):
             ax = figure.add_subplot(len(rows), across, number_of_row * across + column)
-            again = number_of_row and rows[number_of_row - 1][0][0][0] == model
-            _intervals(ax, part, f"{'' if column > 1 or again else model}\n{parameter}")
+            _intervals(ax, part, f"{'' if model in named else model}\n{parameter}")
+            named.add(model)
             planted, median = (number(v) for v in (part["planted"].iloc[0], part["estimate"].median()))
             told.append(f"{model} {parameter}: planted {planted}, median found {median}, {part['holds'].sum()} hold it")
     hold, all_ = int(drawn["holds"].sum()), len(drawn)
@@ -44,6 +44,17 @@ def recovery(found: pd.DataFrame) -> Drawing:
     )
     figure.subplots_adjust(left=0.02, top=1 - 0.98 / height, bottom=0.3 / height, hspace=0.62, wspace=0.1)
     return Drawing(figure, f"{title}. Small pictures of intervals by parameter. {'; '.join(told)}.", drawn)
+
+
+def _rows(models: list[list], across: int) -> list[list]:
+    """Set small pictures in rows; those of one model begin a new one unless the last has room for all of them."""
+    rows: list[list] = [[]]
+    for of in models:
+        for i in range(0, len(of), across):
+            if len(rows[-1]) + len(of) > across:
+                rows.append([])
+            rows[-1] += of[i : i + across]
+    return [row for row in rows if row]
 
 
 def _intervals(ax, part: pd.DataFrame, title: str) -> None:
@@ -63,7 +74,8 @@ def _intervals(ax, part: pd.DataFrame, title: str) -> None:
         step = max((s for s in (1.25, 1.5, 2, 4) if s**2.4 <= high / low), default=1.25)
         ticks = [planted * float(step) ** i for i in range(-9, 10)]
     low, high = ax.get_xlim()
-    ticks = [t for t in ticks if low <= t <= high]
+    edge = 0.08 * (high - low)  # a number there would be cut off
+    ticks = [t for t in ticks if low + edge <= t <= high - edge or t == planted]
     ax.set_xticks(ticks, [number(t, 2) for t in ticks])
     ax.set(xlim=(low, high), yticks=[])
     ax.grid(False)

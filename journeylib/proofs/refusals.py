@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from journeylib.estimates import Check, Estimate
+from journeylib.models.cox import Cox
 from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.retention import ShiftedBetaGeometric
 from journeylib.models.spend import GammaGamma
@@ -95,8 +96,24 @@ def _worn_out(rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"renewals": rng.choice([2, 3, 4], 1000, p=[0.1, 0.8, 0.1]), "churned": True})
 
 
+def _spells(covariate: Callable[[np.random.Generator, np.ndarray], np.ndarray], back: float = 0.6) -> Told:
+    """Spells of which a share ends in a return, with a covariate `x` made of chance and of who came back."""
+
+    def tell(rng: np.random.Generator) -> pd.DataFrame:
+        event = rng.random(500) < back
+        stop = rng.integers(1, 365, 500)
+        x = covariate(rng, event)
+        return pd.DataFrame({"stop": stop, "event": event, "x": x, "twice": 2 * x + 1})
+
+    return tell
+
+
+def _chance(rng: np.random.Generator, event: np.ndarray) -> np.ndarray:
+    return rng.normal(size=event.size)
+
+
 _BUYERS = BGNBD(), MBGNBD(), ParetoNBD()
-_SPEND, _CONTRACTS = (GammaGamma(),), (ShiftedBetaGeometric(),)
+_SPEND, _CONTRACTS, _COX = (GammaGamma(),), (ShiftedBetaGeometric(),), (Cox("x"),)
 HOPELESS: tuple[tuple[str, tuple, Told], ...] = (
     ("no customers", _BUYERS, _histories([])),
     ("one customer", _BUYERS, _histories([39.0], 2, 30.0)),
@@ -114,4 +131,9 @@ HOPELESS: tuple[tuple[str, tuple, Told], ...] = (
     ("nobody leaves the contract", _CONTRACTS, _contracts(0.0, 5)),
     ("contracts seen to their first renewal", _CONTRACTS, _contracts(0.3, 1)),
     ("contracts that all end at the third decision or next to it", _CONTRACTS, _worn_out),
+    ("nobody comes back", _COX, _spells(_chance, back=0.0)),
+    ("hardly anybody comes back", _COX, _spells(_chance, back=0.01)),
+    ("a covariate that is the same for all", _COX, _spells(lambda rng, event: np.ones(event.size))),
+    ("a covariate that only those have who come back", _COX, _spells(lambda rng, event: event.astype(float))),
+    ("one covariate told twice", (Cox(["x", "twice"]),), _spells(_chance)),
 )  # fmt: skip

@@ -113,6 +113,30 @@ def renew(leave: np.ndarray, decisions: np.ndarray, rng: np.random.Generator) ->
     return pd.DataFrame({"renewals": np.minimum(last, decisions), "churned": last <= decisions})
 
 
+def come_back(rate: np.ndarray, same: np.ndarray, follow_up: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Tell of customers who come back at their own `rate` a day, 0 for never, and buy the `same` again by chance.
+
+    Time is in whole days, and a gap ends on the day in which it runs out. Each customer is watched for so many days,
+    `follow_up`. Returns a row a spell, by customer: ``customer, order_no`` (1 after the first purchase), ``origin``
+    (age when it began), ``day`` (its length) and ``cause``: 0 still open, 1 the same again, 2 something else.
+
+    >>> come_back(np.zeros(2), np.ones(2), np.array([9, 4]), np.random.default_rng(1))["day"].tolist()
+    [9, 4]
+    """
+    here, age, parts = np.arange(rate.size), np.zeros(rate.size, np.int64), []
+    while here.size:
+        with np.errstate(divide="ignore"):
+            gap = np.ceil(np.minimum(rng.exponential(size=here.size) / rate[here], 1e9)).astype(np.int64)
+        left = follow_up[here] - age[here]
+        back, cause = gap <= left, np.where(rng.random(here.size) < same[here], 1, 2)
+        parts.append({"customer": here, "order_no": len(parts) + 1, "origin": age[here],
+                      "day": np.minimum(gap, left), "cause": np.where(back, cause, 0)})  # fmt: skip
+        here, gap = here[back], gap[back]
+        age[here] += gap
+        here = here[age[here] < follow_up[here]]
+    return pd.concat(map(pd.DataFrame, parts)).sort_values(["customer", "order_no"], ignore_index=True)
+
+
 def _told(x: np.ndarray, last: np.ndarray, T: np.ndarray, later: np.ndarray) -> pd.DataFrame:
     """Return histories, the last purchase at the middle of its day; T is whole days, so that lies before it."""
     t_x = np.where(x > 0, (np.floor(np.minimum(last, T - 1e-9) * DAYS) + 0.5) / DAYS, 0.0)

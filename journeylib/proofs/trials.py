@@ -19,7 +19,7 @@ from journeylib.models.likelihood import LikelihoodResults
 from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.retention import ShiftedBetaGeometric
 from journeylib.models.spend import GammaGamma
-from journeylib.proofs import stories
+from journeylib.proofs import returns, stories
 
 PATIENCE = 2  # seconds before progress is shown
 HOLDS, MISSES = "✓\N{NO-BREAK SPACE}right", "✗\N{NO-BREAK SPACE}wrong"
@@ -36,7 +36,7 @@ class Trial:
     method: str
     planted: Mapping[str, float]
     tell: Callable[[Mapping[str, float], int, np.random.Generator], pd.DataFrame]
-    fit: Callable[[pd.DataFrame], LikelihoodResults]
+    fit: Callable[[pd.DataFrame], LikelihoodResults | returns.Answers]
 
     def told(self, customers: int, seed: int, repetition: int = 0) -> pd.DataFrame:
         """Tell the story once: the same numbers give the same customers, whatever other trials there are.
@@ -54,7 +54,7 @@ def trial_table() -> pd.DataFrame:
     >>> trial_table().tail(1).to_dict("records")
     [{'method': 'contracts', 'model': 'sBG', 'planted': 'a 0.7; b 1.2'}]
     """
-    rows = [(t.method, t.name, "; ".join(f"{name} {value:g}" for name, value in t.planted.items())) for t in _ALL]
+    rows = [(t.method, t.name, "; ".join(f"{name} {value:.4g}" for name, value in t.planted.items())) for t in _ALL]
     return pd.DataFrame(rows, columns=["method", "model", "planted"])
 
 
@@ -81,7 +81,7 @@ def repeat(method: str, customers: int, repetitions: int, seed: int) -> pd.DataF
     return pd.concat(rows, ignore_index=True).reindex(columns=columns)
 
 
-def _why(fit: LikelihoodResults) -> str:
+def _why(fit: LikelihoodResults | returns.Answers) -> str:
     return "; ".join(fit.verdict.reasons)
 
 
@@ -199,6 +199,12 @@ _ALL = (
     Trial("MBG/NBD", "purchases", _AFTER_PURCHASE, lambda *told: _departures(*told, at_first=True), MBGNBD().fit),
     Trial("BG/NBD by region", "covariates", {**_AFTER_PURCHASE, **_EFFECTS}, _regions, _BY_REGION.fit),
     Trial("Gamma-Gamma", "spend", {"p": 6.0, "q": 4.0, "v": 15.0}, _spends, GammaGamma().fit),
+    Trial("Kaplan-Meier", "returns", returns.FIRST, returns.tell, returns.first_returns),
+    Trial("weighted Kaplan-Meier", "returns", returns.SECOND, returns.tell, returns.second_returns),
+    Trial("Aalen-Johansen", "returns", returns.CAUSES, returns.tell, returns.causes),
+    Trial("restricted mean", "returns", returns.WAIT, returns.tell, returns.waits),
+    Trial("mean cumulative function", "returns", returns.OFTEN, returns.tell, returns.purchases),
+    Trial("Cox by customer", "returns", returns.RATIO, returns.tell_regions, returns.ratios),
     Trial("sBG", "contracts", {"a": 0.7, "b": 1.2}, _contracts, ShiftedBetaGeometric().fit),
 )
 TRIALS = {trial.name: trial for trial in _ALL}
