@@ -50,6 +50,7 @@ _HOME = {
     "PiecewiseExponential": "models.piecewise",
     "AcceleratedFailureTime": "models.aft",
     "WeibullMixtureCure": "models.cure",
+    "GammaFrailty": "models.frailty",
     "uno_concordance": "models.discrimination",
     "time_dependent_auc": "models.discrimination",
     "brier_score": "models.discrimination",

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from literature import bladder2, load, lung
+from recurring import tell_customers
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.models.cox import Cox
@@ -406,25 +407,6 @@ def test_scaled_schoenfeld_residuals_average_to_the_estimate(lung_fit):
 
 
 # ---- planted truth
-
-
-def tell_customers(seed, customers=4000, late=0.0):
-    """Customers of unlike pace come back again and again; those of the club 1.6 times as often, from day 60 as `late`."""
-    rng = np.random.default_rng(seed)
-    club, pace = rng.random(customers) < 0.3, rng.gamma(2.0, 0.5, customers)
-    rows, clock, end = [], np.zeros(customers), rng.integers(100, 400, customers)
-    who = np.arange(customers)
-    for number in range(1, 5):
-        wait = np.ceil(rng.exponential(1 / (0.005 * pace[who] * np.where(club[who], 1.6, 1.0))))
-        if late:
-            rest = rng.exponential(1 / (0.005 * pace[who] * np.where(club[who], late, 1.0)))
-            wait = np.where(wait > 60, 60 + np.ceil(rest), wait)
-        stop = np.minimum(clock[who] + wait, end[who])
-        came = (clock[who] + wait <= end[who]).astype(int)
-        rows.append(pd.DataFrame({"customer_id": who, "order_no": number, "start": clock[who], "stop": stop,
-                                  "event": came, "club": np.where(club[who], "yes", "no")}))  # fmt: skip
-        clock[who], who = stop, who[(came == 1) & (stop < end[who])]
-    return pd.concat(rows, ignore_index=True)
 
 
 def test_intervals_by_customer_cover_a_planted_ratio_and_naive_ones_do_not():

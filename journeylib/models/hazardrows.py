@@ -20,7 +20,8 @@ from journeylib.models.daycounts import codes
 class HazardRows:
     """Checked rows: start (None: from the beginning), stop, event, n (how many rows each stands for), all (rows,).
 
-    stratum, cluster : (rows,) numbers from 0 up, cluster None where not asked for   strata : a row of labels for each
+    stratum, cluster : (rows,) numbers from 0 up   strata : a row of labels for each   customers : a label for each
+    cluster, both None where not asked for
 
     >>> frame = pd.DataFrame({"stop": [3, 5], "event": [1, 0]})
     >>> HazardRows.of(frame, None, "stop", "event").events
@@ -34,6 +35,7 @@ class HazardRows:
     stratum: np.ndarray
     strata: pd.DataFrame
     cluster: np.ndarray | None
+    customers: np.ndarray | None
 
     @classmethod
     def of(
@@ -58,11 +60,13 @@ class HazardRows:
             empty = "A row is watched after its start, up to and on its stop: merge or leave out rows of no length."
             refuse(values[start] >= values[stop], f"{start} is not before {stop}", values, empty)
         labels, stratum = _strata(frame, names_of(strata))
-        cluster = None
+        customers, cluster = None, None
         if clusters is not None:
-            cluster = codes(clusters, need(frame, clusters), len(frame))[1]
+            customers, cluster = codes(clusters, need(frame, clusters), len(frame))
         n = counts(frame, weights).astype(float) if weights else np.ones(len(frame))
-        return cls(values[start] if start else None, values[stop], values[event], n, stratum, labels, cluster)
+        return cls(
+            values[start] if start else None, values[stop], values[event], n, stratum, labels, cluster, customers
+        )
 
     def stratum_of(self, frame: pd.DataFrame) -> np.ndarray:
         """Return the number of each row's stratum, or refuse one that the fit does not know."""

@@ -34,6 +34,7 @@ class PartialLikelihood:
     n: np.ndarray
     sets: RiskSets
     ties: str = "efron"
+    offset: np.ndarray | float = 0.0  # of each row's log hazard, known beforehand
 
     @cached_property
     def events(self) -> np.ndarray:
@@ -53,7 +54,7 @@ class PartialLikelihood:
     def at(self, beta: np.ndarray) -> "PartialAt":
         """Take the sums at coefficients beta : (columns,)."""
         # Column by column, so that alike rows get the same value to the last bit, wherever they stand.
-        eta = sum(b * column for b, column in zip(beta, self.x, strict=True))
+        eta = sum((b * column for b, column in zip(beta, self.x, strict=True)), self.offset)
         with np.errstate(over="ignore", invalid="ignore"):  # far off, which a climb notices and turns back from
             r = self.n * np.exp(eta)
             S0, S1 = self.sets.sums(r), self.sets.sums(self.x * r)
