@@ -238,7 +238,7 @@ def test_bad_input_is_refused_by_name(frame, asked, error, text):
 def test_perfect_separation_is_named_with_the_covariate(method, selection):
     frame = customers(400)
     frame["referred"] = frame["x"] > 0.3
-    text = r'no overlap: above all "x" tells without error that .* \(perfect separation\). Leave out customers'
+    text = r'no overlap: above all "x" settles the treatment of .* \(perfect separation\). Leave out customers'
     with pytest.raises(NotIdentifiedError, match=text):
         estimate_lift(frame, **CUSTOMERS, method=method, selection=selection)
 
@@ -247,9 +247,7 @@ def test_level_without_treated_customers_is_named_and_counted():
     frame = customers(400).assign(kiosk=["yes"] * 7 + ["no"] * 393)
     frame.loc[:6, "referred"] = False
     of = (int(frame["referred"].sum()), int((~frame["referred"]).sum()))
-    text = (
-        f'above all "kiosk=yes" tells without error that 0 of {of[0]} treated customers were treated and 7 of {of[1]} '
-    )
+    text = f'above all "kiosk=yes" settles the treatment of 0 of {of[0]} treated and 7 of {of[1]} untreated customers'
     with pytest.raises(NotIdentifiedError, match=text):
         estimate_lift(frame, **CUSTOMERS | {"covariates": ["x", "kiosk"]})
 

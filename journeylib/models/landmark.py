@@ -156,7 +156,9 @@ def _read(
     given = numbers(frame, [duration, event])
     refuse(given[duration] < 0, f"{duration} is negative", given, "Count from the day of acquisition.")
     refuse((given[event] != 0) & (given[event] != 1), f"{event} is not 0 or 1", given, "1 left, 0 is still there.")
-    known = frame[[first_referral]].fillna(0.0) if first_referral in frame else frame
+    known = frame
+    if first_referral in frame and pd.api.types.is_numeric_dtype(frame[first_referral]):
+        known = frame[[first_referral]].fillna(0.0)
     first = numbers(known, [first_referral])
     refuse(first[first_referral] < 0, f"{first_referral} is negative", first, "Count from the day of acquisition.")
     return np.where(frame[first_referral].isna(), np.inf, first[first_referral]), given[duration], given[event]

@@ -98,8 +98,7 @@ def _separation(
     treated, untreated = (arms.size(rows & side) for side in (arms.treated, ~arms.treated))
     drives = names[int(np.argmax(np.abs(step) * np.ptp(X, axis=0)))]
     return NotIdentifiedError(
-        f'no overlap: above all "{drives}" tells without error that {treated:,.0f} of {arms.size(arms.treated):,.0f}'
-        f" treated customers were treated and {untreated:,.0f} of {arms.size(~arms.treated):,.0f} untreated were not"
-        " (perfect separation)",
+        f'no overlap: above all "{drives}" settles the treatment of {treated:,.0f} of {arms.size(arms.treated):,.0f}'
+        f" treated and {untreated:,.0f} of {arms.size(~arms.treated):,.0f} untreated customers (perfect separation)",
         way_out="Leave out customers who have no counterpart and say so, or make that covariate coarser.",
     )
