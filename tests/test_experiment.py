@@ -200,7 +200,7 @@ def test_intervals_of_encouragement_cover_even_where_the_instrument_is_mediocre(
 BAD = {
     "adjustment": ({"adjustment": "cupid"}, {}, ContractError, 'there is no adjustment "cupid". Did you mean "cuped"'),
     "share": ({"planned_share": 1.0}, {}, ContractError, "no planned share of 1. Give a share between 0 and 1"),
-    "not assigned": ({}, {"invited": 3}, ContractError, "treatment invited is not 0 or 1"),
+    "not assigned": ({}, {"invited": 3}, ContractError, "invited is not 0 or 1"),
     "nobody": ({}, {"invited": 0}, NotIdentifiedError, "nobody is treated among 400"),
     "one region": ({"clusters": "invited"}, {}, NotIdentifiedError, "the assigned arm is one cluster"),
 }  # fmt: skip

@@ -180,6 +180,7 @@ def test_trimming_is_told_and_the_untrimmed_estimate_stands_beside():
     assert found.n == (found.untrimmed.propensity <= 0.8).sum()
     (told,) = [c for c in found.checks if c.name == "trimmed at a propensity of 0.8"]
     assert "customers left out; the estimate without trimming is 1503.12" in told.value
+    assert found.estimate.note == f"Trimmed at a propensity of 0.8: {told.value}."
     none = estimate_lift(observed(), **JOB, method="ipw", trim=0.95)
     assert (none.value, none.trimmed_share) == (none.untrimmed.value, 0)
 
@@ -194,6 +195,32 @@ def test_estimate_carries_its_words():
     assert naive.name == "difference between treated and others in margin, per treated customer"
 
 
+def test_words_categories_and_whole_numbers_that_may_be_missing_are_read_alike():
+    frame = customers(400).assign(k=lambda f: (f["x"] * 3).round())
+    asked = CUSTOMERS | {"covariates": ["k", "g"]}
+    plain = estimate_lift(frame, **asked)
+    for kind in ("category", "string", object):
+        other = frame.assign(
+            g=frame["g"].astype(kind), k=frame["k"].astype("Int64"), referred=frame["referred"].astype("boolean")
+        )
+        assert estimate_lift(other, **asked).value == plain.value
+
+
+def test_arms_that_are_alike_have_counterparts_in_spite_of_rounding():
+    frame = pd.concat([customers(100).assign(referred=k) for k in (True, False)], ignore_index=True)
+    found = estimate_lift(frame, **CUSTOMERS)
+    assert found.value == pytest.approx(0, abs=1e-9)
+    assert found.diagnostics["treated_without_counterpart"] == 0
+
+
+def test_outcome_that_the_covariates_settle_has_no_error_and_no_chance():
+    frame = customers(400).assign(margin=customers(400)["x"] + 2 * customers(400)["referred"])
+    found = estimate_lift(frame, **CUSTOMERS, method="regression")
+    assert found.value == pytest.approx(2)
+    assert found.p_value == pytest.approx(0, abs=1e-12)
+    assert found.level == 0.95
+
+
 def some(**changed):
     return customers(400).assign(**changed)
 
@@ -202,7 +229,7 @@ BAD = {
     "nobody treated": (some(referred=0), {}, NotIdentifiedError, "nobody is treated among 400 customers"),
     "nobody at all": (some()[:0], {}, NotIdentifiedError, "nobody is treated among 0 customers"),
     "everybody treated": (some(referred=1), {}, NotIdentifiedError, "everybody is treated among 400 customers. There is nobody"),
-    "not binary": (some(referred=2), {}, ContractError, "treatment referred is not 0 or 1 in 400 of 400 rows"),
+    "not binary": (some(referred=2), {}, ContractError, "referred is not 0 or 1 in 400 of 400 rows"),
     "words for treatment": (some(referred="yes"), {}, ContractError, 'column "referred" holds no numbers'),
     "constant": (some(x=1.5), {}, ContractError, 'covariate "x" never varies. Leave it out.'),
     "one level": (some(g="a"), {}, ContractError, 'covariate "g=a" never varies'),
@@ -222,7 +249,9 @@ BAD = {
     "estimand": (some(), {"estimand": "atc"}, ContractError, 'there is no estimand "atc"'),
     "selection": (some(), {"selection": "cloglog"}, ContractError, 'there is no selection "cloglog"'),
     "trim": (some(), {"trim": 0.05}, ContractError, "cannot trim at 0.05. Give a propensity between 0.5 and 1"),
-    "trim naive": (some(), {"trim": 0.9, "method": "naive"}, ContractError, "the naive difference has no propensity to trim by"),
+    "trim naive": (some(), {"trim": 0.9, "method": "naive"}, ContractError, 'trim changes nothing for "naive". It belongs to regression and ipw and aipw and entropy'),
+    "outcome model": (some(), {"outcome_model": "wls", "method": "ipw"}, ContractError, 'outcome_model changes nothing for "ipw". It belongs to regression and aipw'),
+    "normalised": (some(), {"normalised": False, "method": "entropy"}, ContractError, 'normalised changes nothing for "entropy"'),
     "count": (some(n=0.5), {"weights": "n"}, ContractError, "n is not a count in 400 of 400 rows"),
 }  # fmt: skip
 

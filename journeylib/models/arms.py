@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
-from journeylib.models.cells import numbers, refuse
+from journeylib.models.cells import flags, numbers, refuse
 
 MOST_LEVELS = 100  # of one text covariate; more is an id or free text
 SETTLED = 1e-10  # share of a covariate's variance that the others leave open, below which they settle it
@@ -58,8 +58,8 @@ class Arms:
         """
         told = list(covariates if outcome_covariates is None else outcome_covariates)
         used = list(dict.fromkeys([*covariates, *told]))
-        given = numbers(frame, [outcome, treatment])
-        treated = _binary(treatment, given[treatment])
+        y = numbers(frame, [outcome])[outcome]
+        treated = flags(frame, treatment, "1 is treated, 0 is not.")
         for name in {outcome, treatment} & set(used):
             raise ContractError(f'"{name}" is among the covariates', way_out="A covariate is known before both.")
         n = np.ones(len(frame)) if weights is None else _counts(frame, weights)
@@ -70,7 +70,7 @@ class Arms:
         names = ("all", *(name for _, name, _ in columns))
         chosen = [tuple(i for i, s in enumerate(sources) if not s or s in some) for some in (covariates, told)]
         cluster = None if clusters is None else _codes(frame, clusters)
-        return cls(given[outcome], treated, X, names, sources, *chosen, n, cluster)
+        return cls(y, treated, X, names, sources, *chosen, n, cluster)
 
     def take(self, rows: np.ndarray) -> "Arms":
         """Return the arms of the rows where `rows` is true; refused where that leaves one of them empty."""
@@ -128,12 +128,6 @@ def inverse(G: np.ndarray, names: Sequence[str], among: str = "") -> np.ndarray:
 def _quoted(names: Sequence[str]) -> str:
     shown = ", ".join(f'"{name}"' for name in names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
-
-
-def _binary(name: str, values: np.ndarray) -> np.ndarray:
-    wrong = (values != 0) & (values != 1)
-    refuse(wrong, f"treatment {name} is not 0 or 1", {name: values}, "1 is treated, 0 is not.")
-    return values == 1
 
 
 def _require_both(treated: np.ndarray, n: np.ndarray) -> None:

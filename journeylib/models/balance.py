@@ -9,6 +9,7 @@ from journeylib.models.propensity import Propensity
 
 SMALL_DIFFERENCE = 0.1  # standardised; above it an arm is not balanced by the usual reading
 CALIPER = 0.2
+SAME = 1e-9  # log odds that differ by rounding alone
 FEWEST_EFFECTIVE = 50  # customers that the weighted arm is worth
 FEWEST = 20  # customers in an arm, and clusters: below, a normal interval is a guess
 MOST_ALONE = 0.20  # of an arm without counterpart in the other
@@ -77,7 +78,7 @@ def alone(propensity: Propensity, n: np.ndarray, rows: np.ndarray) -> float:
     mine = log_odds[rows]
     place = np.searchsorted(others, mine)
     above, below = others[np.minimum(place, others.size - 1)], others[np.maximum(place - 1, 0)]
-    far = np.minimum(np.abs(above - mine), np.abs(mine - below)) > CALIPER * spread
+    far = np.minimum(np.abs(above - mine), np.abs(mine - below)) > max(CALIPER * spread, SAME)
     return float(n[rows] @ far / n[rows].sum())
 
 

@@ -51,6 +51,17 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray
     return found
 
 
+def flags(frame: pd.DataFrame, name: str, meaning: str) -> np.ndarray:
+    """Return a column of 0 and 1, or of booleans, as booleans; `meaning` says in a refusal what they stand for.
+
+    >>> flags(pd.DataFrame({"left": [1, 0]}), "left", "1 left, 0 is still there.")
+    array([ True, False])
+    """
+    found = numbers(frame, [name])
+    refuse((found[name] != 0) & (found[name] != 1), f"{name} is not 0 or 1", found, meaning)
+    return found[name] == 1
+
+
 def counts(frame: pd.DataFrame, column: str = "customers") -> np.ndarray:
     """Return how many customers, or alike rows, stand behind each row: what the column says, 1 each without it.
 

@@ -27,6 +27,7 @@ CHOICES = {
     "selection": ("logit", "probit"),
     "outcome_model": ("ols", "wls"),
 }
+USED_BY = {"outcome_model": ("regression", "aipw"), "normalised": ("ipw", "aipw"), "trim": ADJUSTED}
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Recipe:
             if getattr(self, name) not in known:
                 word = getattr(self, name)
                 raise ContractError(f'there is no {name} "{word}"', way_out=did_you_mean(str(word), known))
+        for name, known in USED_BY.items():
+            if getattr(self, name) != self.__dataclass_fields__[name].default and self.method not in known:
+                way_out = f"It belongs to {' and '.join(known)}."
+                raise ContractError(f'{name} changes nothing for "{self.method}"', way_out=way_out)
         if self.trim is not None and not 0.5 < self.trim < 1:
             raise ContractError(f"cannot trim at {self.trim}", way_out="Give a propensity between 0.5 and 1, as 0.95.")
-        if self.trim is not None and self.method == "naive":
-            raise ContractError("the naive difference has no propensity to trim by", way_out="Choose another method.")
 
 
 class Mean(NamedTuple):

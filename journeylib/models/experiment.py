@@ -18,7 +18,7 @@ from scipy.stats import chisquare
 from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
 from journeylib.estimates import LEVEL, Check
 from journeylib.models.arms import Arms, gram, inverse
-from journeylib.models.cells import numbers, refuse
+from journeylib.models.cells import flags
 from journeylib.models.judged import Judged
 
 SPLIT = 0.001  # p-value below which a split is not what was planned: bugs are common, and looks many
@@ -168,9 +168,8 @@ def encouragement_effect(
     True
     """
     arms = Arms.of(frame, outcome, encouraged, covariates, clusters=clusters)
-    taken = numbers(frame, [treatment])
-    refuse((taken[treatment] != 0) & (taken[treatment] != 1), f"{treatment} is not 0 or 1", taken, "1 took it up.")
-    effects = _differences(arms, np.column_stack([arms.y, taken[treatment]]), adjustment)
+    taken = flags(frame, treatment, "1 took it up.")
+    effects = _differences(arms, np.column_stack([arms.y, taken]), adjustment)
     first = Check("first-stage F", effects.strength >= STRONG, float(f"{effects.strength:.3g}"),
                   f"at least {STRONG:g}", WEAK)  # fmt: skip
     share = Check("share who take it up because encouraged", None, f"{100 * effects.found[1]:.3g} %")

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
-from journeylib.models.cells import numbers, refuse
+from journeylib.models.cells import flags, numbers, refuse
 from journeylib.models.experiment import STRONG, Effects, Ratio, ratio, sample_ratio
 from journeylib.models.judged import Judged
 
@@ -49,11 +49,11 @@ def incrementality(
     >>> found.value, round(found.lower, 2), round(found.upper, 2)
     (0.625, 0.57, 0.68)
     """
-    given = _counted(frame, new, referred, assigned, exposure)
+    given = _counted(frame, new, referred, exposure)
     size = given[exposure] if exposure else np.ones(len(frame))
     code = pd.factorize(frame[clusters])[0] if clusters else np.arange(len(frame))
     refuse(code < 0, f"cluster {clusters} is missing", given, "Say what was assigned together.")
-    on = given[assigned] == 1
+    on = flags(frame, assigned, "1 had the programme.")
     units = [len(np.unique(code[rows])) for rows in (on, ~on)]
     if min(units) < 2:
         raise NotIdentifiedError(f"{min(units)} units in one of the arms", way_out="Assign at least two units to each.")
@@ -73,12 +73,11 @@ def incrementality(
                  effects, (strong, clean, *split), len(frame), "share", "experiment, interval by Fieller")  # fmt: skip
 
 
-def _counted(frame: pd.DataFrame, new: str, referred: str, assigned: str, exposure: str | None) -> dict:
+def _counted(frame: pd.DataFrame, new: str, referred: str, exposure: str | None) -> dict[str, np.ndarray]:
     """Return the columns of an experiment on acquisition, or refuse rows that no unit can have."""
-    given = numbers(frame, [new, referred, assigned, *([exposure] if exposure else [])])
+    given = numbers(frame, [new, referred, *([exposure] if exposure else [])])
     refuse((given[new] < 0) | (given[referred] < 0), "a count of customers is negative", given, "Counts are from 0 up.")
     refuse(given[referred] > given[new], f"{referred} is above {new}", given, "The referred are among the new.")
-    refuse((given[assigned] != 0) & (given[assigned] != 1), f"{assigned} is not 0 or 1", given, "1 had the programme.")
     if exposure:
         refuse(given[exposure] <= 0, f"{exposure} is not above 0", given, "Leave out units without exposure.")
     return given

@@ -8,6 +8,8 @@ from scipy.stats import t as student
 from journeylib.errors import ContractError
 from journeylib.estimates import LEVEL, Check, Estimate, Verdict
 
+TINY = 1e-300  # in place of no standard error at all
+
 
 @dataclass(frozen=True, eq=False)
 class Judged:
@@ -55,6 +57,11 @@ class Judged:
         return self._std_error
 
     @property
+    def level(self) -> float:
+        """That of the interval from `lower` to `upper`."""
+        return LEVEL
+
+    @property
     def lower(self) -> float:
         """Lower end of the interval at the level of the house."""
         return self.conf_int()[0]
@@ -78,7 +85,7 @@ class Judged:
     def p_value(self) -> float:
         """How surprising an estimate this far from zero is, on either side, if there is no effect."""
         self.verdict.require()
-        return float(2 * student.sf(abs(self._value / self._std_error), self.df))
+        return float(2 * student.sf(abs(self._value) / max(self._std_error, TINY), self.df))
 
     @property
     def estimate(self) -> Estimate:

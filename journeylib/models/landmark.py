@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from journeylib.errors import ContractError
-from journeylib.models.cells import numbers, refuse
+from journeylib.models.cells import flags, numbers, refuse
 from journeylib.models.cox import Cox
 from journeylib.models.cox_results import CoxResults
 from journeylib.models.exposure import exposure_rows
@@ -22,7 +22,7 @@ TAKEN = ("customer", "start", "stop", "event", "exposed")
 IMMORTAL = "ever against never: wrong, who stays longer has more time to refer"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Landmark:
     """Rows of those watched beyond the landmark; others had ``left`` by then, or were ``unwatched`` from then on."""
 
@@ -153,12 +153,11 @@ def _read(
     frame: pd.DataFrame, first_referral: str, duration: str, event: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the age at the first referral (infinite: never), the duration, and 1 where it ended by leaving."""
-    given = numbers(frame, [duration, event])
+    given, left = numbers(frame, [duration]), flags(frame, event, "1 left, 0 is still there.")
     refuse(given[duration] < 0, f"{duration} is negative", given, "Count from the day of acquisition.")
-    refuse((given[event] != 0) & (given[event] != 1), f"{event} is not 0 or 1", given, "1 left, 0 is still there.")
     known = frame
     if first_referral in frame and pd.api.types.is_numeric_dtype(frame[first_referral]):
         known = frame[[first_referral]].fillna(0.0)
     first = numbers(known, [first_referral])
     refuse(first[first_referral] < 0, f"{first_referral} is negative", first, "Count from the day of acquisition.")
-    return np.where(frame[first_referral].isna(), np.inf, first[first_referral]), given[duration], given[event]
+    return np.where(frame[first_referral].isna(), np.inf, first[first_referral]), given[duration], left * 1

@@ -23,7 +23,7 @@ from journeylib.models.balance import (
     effective_size,
     overlap_table,
 )
-from journeylib.models.cells import numbers, refuse
+from journeylib.models.cells import flags, refuse
 from journeylib.models.contrasts import Mean, Recipe, contrast
 from journeylib.models.judged import Judged
 from journeylib.models.propensity import Propensity
@@ -173,10 +173,8 @@ def retention_lift(
         raise ContractError(f"no restricted mean by {method}", way_out="Known: ipw, naive.")
     recipe = Recipe(method, estimand, selection, horizon=_positive(horizon))
     arms = Arms.of(frame, duration, treatment, covariates, clusters=clusters, weights=weights)
-    given = numbers(frame, [duration, event])
-    refuse(given[duration] < 0, f"{duration} is negative", given, "Count from the day of acquisition.")
-    refuse((given[event] != 0) & (given[event] != 1), f"{event} is not 0 or 1", given, "1 left, 0 is still there.")
-    arms = replace(arms, event=given[event] == 1)
+    refuse(arms.y < 0, f"{duration} is negative", {duration: arms.y}, "Count from the day of acquisition.")
+    arms = replace(arms, event=flags(frame, event, "1 left, 0 is still there."))
     _refuse_unwatched(arms, horizon)
     said = words(duration, treatment, recipe, unit, f"up to {horizon:g} {unit}".strip(), name)
     return fit_lift(arms, recipe, said)
@@ -241,7 +239,8 @@ def _trimmed(arms: Arms, recipe: Recipe, said: dict[str, str], propensity: Prope
     stands = "refused" if whole.verdict.refused else f"{whole.value:.6g}"
     told = f"{100 * share:.2g} % of customers left out; the estimate without trimming is {stands}"
     check = Check(f"trimmed at a propensity of {recipe.trim:g}", None, told)
-    return replace(kept, checks=(*kept.checks, check), untrimmed=whole, trimmed_share=share)
+    note = f"Trimmed at a propensity of {recipe.trim:g}: {told}."
+    return replace(kept, checks=(*kept.checks, check), note=note, untrimmed=whole, trimmed_share=share)
 
 
 def _positive(horizon: float) -> float:

@@ -35,8 +35,9 @@ class LiftPanel:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The estimates side by side, or what refuses them (see `judged_table`)."""
-        return judged_table(self.results, "method")
+        """The estimates side by side (see `judged_table`), with how many untreated customers the weights are worth."""
+        sizes = [r.diagnostics["effective_untreated"] if isinstance(r, Lift) else np.nan for r in self.results.values()]
+        return judged_table(self.results, "method").assign(effective_untreated=sizes)
 
     @property
     def band(self) -> tuple[float, float] | None:
