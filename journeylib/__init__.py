@@ -61,6 +61,8 @@ _HOME = {
     "purchase_regularity": "models.regularity",
     "referral_forest": "models.forest",
     "NegativeBinomial": "models.offspring",
+    "own_reproduction": "models.advocacy",
+    "advocacy_segments": "models.advocacy",
     "reproduction_number": "models.virality",
     "referral_contagion": "models.virality",
     "exposure_rows": "models.exposure",

@@ -169,8 +169,8 @@ def test_data_without_an_answer_are_refused_by_name_and_give_no_number(make, rea
     [
         ({"friends": [1.5]}, r"friends is not a count in 1 of 1 rows \(first: row 0, friends=1.5, share=1.0\)"),
         ({"friends": [-1]}, "friends is not a count"),
-        ({"share": [0.0]}, "share does not lie above 0 and up to 1 in 1 of 1 rows .* Leave out customers so young"),
-        ({"share": [1.1]}, "share does not lie above 0"),
+        ({"share": [0.0]}, "friends were brought at an age that is worth nothing of K in 1 of 1 rows"),
+        ({"share": [1.1]}, r"share is no share in 1 of 1 rows .* It is what of K an age is worth, from 0 to 1."),
         ({"friends": [np.nan]}, "friends is missing or infinite"),
     ],
 )

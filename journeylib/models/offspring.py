@@ -56,14 +56,14 @@ class NegativeBinomial:
     def fit(self, cells: pd.DataFrame) -> "NegativeBinomialResults":
         """Estimate K and k from columns ``friends`` and, where given, ``share`` and ``customers``.
 
-        ``share`` (above 0, at most 1) is what of K an average customer has brought by the age at which the row's
+        ``share`` (from 0 to 1) is what of K an average customer has brought by the age at which the row's
         customers were last seen; without it all are old enough.
 
         Raises ContractError for rows that no customer can have. Data that hold too little information raise
         nothing: the results then carry a verdict, and no number.
         """
         cells = cells if "share" in cells else cells.assign(share=1.0)
-        _refuse_impossible(cells)
+        refuse_impossible(cells)
         table = count_cells(cells, ["friends", "share"])
         told = Friends(*(table[name].to_numpy(float) for name in Friends._fields))
         checks, optimum = self._check_data(told), None
@@ -230,10 +230,17 @@ def expected_tree_size(K: ArrayLike) -> np.ndarray:
     return np.divide(1, 1 - K, out=np.full(K.shape, np.inf), where=K < 1)
 
 
-def _refuse_impossible(cells: pd.DataFrame) -> None:
-    """Refuse rows that no customer can have."""
+def refuse_impossible(cells: pd.DataFrame) -> None:
+    """Refuse rows of ``friends`` and ``share`` that no customer can have.
+
+    >>> refuse_impossible(pd.DataFrame({"friends": [0], "share": [1.5]}))
+    Traceback (most recent call last):
+    journeylib.errors.ContractError: share is no share in 1 of 1 rows (first: row 0, friends=0.0, share=1.5). It is \
+what of K an age is worth, from 0 to 1.
+    """
     values = numbers(cells, ["friends", "share"])
     friends, share = values["friends"], values["share"]
     refuse((friends < 0) | (friends % 1 != 0), "friends is not a count", values, "Whole numbers from 0 up.")
-    young = "Leave out customers so young that nobody had brought a friend at their age."
-    refuse(~((share > 0) & (share <= 1)), "share does not lie above 0 and up to 1", values, young)
+    worth = "It is what of K an age is worth, from 0 to 1."
+    refuse(~((share >= 0) & (share <= 1)), "share is no share", values, worth)
+    refuse((share == 0) & (friends > 0), "friends were brought at an age that is worth nothing of K", values, worth)
