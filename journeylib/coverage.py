@@ -13,7 +13,6 @@ from journeylib.study import Study
 
 # Questions beyond those of the notebooks there are: the tables and columns without which there is no answer.
 FURTHER = {
-    "When do customers come back, and who never does?": ("orders",),
     "Do they come back for something else?": ("orders.category",),
     "What does referral really add?": ("orders", "referrals.accepted_at"),
     "Would the referred have come anyway?": ("referrals.holdout",),
@@ -43,7 +42,7 @@ def answers(study: Study) -> pd.DataFrame:
 
     >>> from journeylib.study import open_study
     >>> answers(open_study("cdnow"))[["notebook", "is_answerable", "missing"]].head(3).values.tolist()
-    [['lifetime_value', True, ''], ['', True, ''], ['', False, 'orders.category']]
+    [['lifetime_value', True, ''], ['repeat_purchase_survival', True, ''], ['', False, 'orders.category']]
     """
     asked = [(model.__doc__.splitlines()[0], name, model.needs) for name, model in NOTEBOOKS.items() if model.needs]
     lines = []

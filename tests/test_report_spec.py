@@ -71,7 +71,7 @@ def test_needs_put_reports_in_order(suite):
         ),
         (
             "[[report]]",
-            "reports/shop.toml, report 1 names no notebook. Known: data_health, known_truth, lifetime_value.",
+            "reports/shop.toml, report 1 names no notebook. Known: data_health, known_truth, lifetime_value",
         ),
         (REPORT + "paramters = {}", 'report 1: unknown key "paramters". Did you mean "parameters"?'),
         (

@@ -90,11 +90,10 @@ def test_curves_find_the_planted_share_and_are_greenwoods_for_first_waits(rows, 
 def test_shares_are_not_said_beyond_what_was_watched(rows):
     few = rows[rows["customer"] < 200]
     curves = checks.curves_by_order(few, 2)
-    table = checks.shares_back(curves, horizons=(90, 500, 900)).set_index("wait")
-    assert re.fullmatch(r"\d\d\.\d % \(\d\d\.\d to \d\d\.\d\)", table.loc["after the 1st purchase", "within_90_days"])
-    assert table.loc["after the 1st purchase", "within_900_days"] == "–"
-    assert table["waits"].tolist() == [200, len(few) - 200]
-    assert checks.shares_back(curves, fewest=201)["wait"].tolist() == ["after the 2nd and later"]
+    table = checks.shares_back(curves, horizons=(90, 500, 900)).set_index("wait")["after the 1st purchase"]
+    assert re.fullmatch(r"\d\d\.\d % \(\d\d\.\d\xa0to\xa0\d\d\.\d\)", table["back within 90 days"])
+    assert (table["waits"], table["back within 900 days"]) == ("200", "–")
+    assert list(checks.shares_back(curves, fewest=201)) == ["wait", "after the 2nd and later"]
     drawn = checks.drawn_curves(curves)
     first = drawn[drawn["wait"] == "after the 1st purchase"]
     assert first["at_risk"].min() >= 30 and first["day"].iloc[0] == 0 and first["returned"].iloc[0] == 0
@@ -106,9 +105,9 @@ def test_waits_and_their_difference_are_restricted_means(rows):
     table = checks.waiting_times(curves, 60)
     a, b = curves.values()
     assert table["mean_days"][0].startswith(f"{jl.restricted_mean(a, 60).value:.1f} (")
-    assert table["more_than_first"][0] == "–"
+    assert table["against_first"][0] == "–"
     shorter = jl.restricted_mean_difference(b, a, 60).value
-    assert shorter < 0 and table["more_than_first"][1].startswith(f"\N{MINUS SIGN}{-shorter:.1f} (")
+    assert shorter < 0 and table["against_first"][1].startswith(f"\N{MINUS SIGN}{-shorter:.1f} (")
     assert checks.waiting_times(curves, 720)["mean_days"].tolist() == ["–", "–"]
 
 
@@ -136,7 +135,7 @@ def test_misreadings_mislead_and_their_answers_hold_the_truth(rows, truth):
 
 def test_customers_who_do_change_are_seen_to_change():
     quicker = checks.within_customer(tell(4000, 2, change=3.0), 30)
-    assert quicker.lower > 0.05
+    assert quicker.lower > 5
     again = [checks.within_customer(tell(1500, seed), 30) for seed in range(3, 13)]
     assert sum(e.lower <= 0 <= e.upper for e in again) >= 8
     assert checks.within_customer(tell(30, 2), 30) is None
@@ -277,7 +276,7 @@ def test_counts_under_a_curve_add_up_to_all_waits(rows):
         counts = counted(part.reset_index(drop=True), [0, 30, 90, 400])
         total = counts[["at risk", "came back", "censored"]].sum(axis=1)
         assert (total == part["at_risk"].iloc[0]).all()
-    assert ticks(100) == [0, 30, 60, 90] and ticks(1095) == [0, 180, 365, 730, 1095]
+    assert ticks(100) == [0, 30, 60, 90] and ticks(1095) == [0, 180, 365, 540, 730, 1095]
 
 
 def test_titles_of_contrasts_say_what_stands_out(rows):
@@ -285,7 +284,7 @@ def test_titles_of_contrasts_say_what_stands_out(rows):
     drawing = figures.traps(found)
     assert drawing.alt.startswith(f"{found['trap'][0].capitalize()} would mislead by ")
     calm = checks.returns_by_month(rows, BEGIN).assign(lower=0.5, upper=1.5)
-    assert figures.returns_by_month(calm).alt.startswith("No month lies off what the waits let expect, beyond luck.")
+    assert figures.returns_by_month(calm).alt.startswith("No month lies off what ages let expect, beyond luck.")
     cohorts = pd.DataFrame(
         {"cohort": list("abc"), "customers": [50, 40, 4], "returned": [0.3, 0.2, 0.4], "lower": 0.1, "upper": 0.5}
     )
@@ -295,7 +294,7 @@ def test_titles_of_contrasts_say_what_stands_out(rows):
     assert none.alt.startswith("No cohort of at least 10 customers was watched for 90 days. ")
     table = pd.DataFrame({"effect": ["tier: 2 against 1"] * 2, "days": ["until day 30", "after day 30"]})
     ratios = figures.hazard_ratios(table.assign(hazard_ratio=[0.8, 1.1], lower=[0.7, 1.0], upper=[0.9, 1.2]))
-    assert ratios.alt.startswith("tier: 2 against 1: 0.800 times as many returns a day until day 30. ")
+    assert ratios.alt.startswith("Tier: 2 against 1: 0.800 times as many returns a day until day 30. ")
 
 
 def test_segments_are_compared_by_the_range_of_their_shares(rows):

@@ -15,6 +15,9 @@ from journeylib.models.timesplit import split_at
 MOST_STRATA = 6  # order numbers with a pace of their own; later ones share theirs
 STRATA = ("order", "quarter")
 SPEND, BEFORE = "spend, doubled", "previous wait, doubled"
+_OTHER = {
+    "customer", "order_no", "start", "stop", "cause", "event", "origin_day", "first_day", *STRATA, SPEND, BEFORE
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,18 @@ def driver_rows(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
     )
 
 
+def driver_names(frame: pd.DataFrame) -> list[str]:
+    """Return the covariates that `driver_rows` hold: spend, the previous wait, and what came along; those that vary.
+
+    >>> from journeylib.study import open_study
+    >>> study = open_study("cdnow")
+    >>> driver_names(driver_rows(study.spells(), study.observed_from))
+    ['spend, doubled', 'previous wait, doubled']
+    """
+    more = [name for name in frame.columns if name not in _OTHER]
+    return [name for name in (SPEND, BEFORE, *more) if (frame[name] != frame[name].iloc[0]).any()]
+
+
 def find_drivers(frame: pd.DataFrame, covariates: Sequence[str], day: int) -> Drivers:
     """Fit a Cox model to `driver_rows`, clustered by customer; effects that change are split at `day` of the wait.
 
@@ -87,5 +102,6 @@ def _table(fit: CoxResults, covariates: Sequence[str], change: Sequence[str]) ->
             if of != name and not (name in change and of.startswith(f"{name}, ")):
                 continue
             effect = f"{name}: {level} against {row['reference']}" if level else name
+            effect = effect.replace("_", " ")
             lines.append((effect, of[len(name) + 2 :] or "all", row["hazard_ratio"], row["lower"], row["upper"]))
     return pd.DataFrame(lines, columns=["effect", "days", "hazard_ratio", "lower", "upper"])

@@ -1,12 +1,16 @@
-"""How often customers come back in all: mean cumulative functions by segment, as pages and figures need them."""
+"""How often customers come back in all, and for what: by segment and cause, as pages and figures need it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from journeylib.checks.returning import FEWEST
+from journeylib.checks.returning import FEWEST, after, interval, percent
+from journeylib.estimates import Check, Estimate
+from journeylib.models.competing import CumulativeIncidence, aalen_johansen
 from journeylib.models.curves import FEW, FEW_SHARE
+from journeylib.models.grouptest import GroupTest
 from journeylib.models.recurrent import MeanCumulative, mean_cumulative_function
 from journeylib.study import OrderAges
 
@@ -39,6 +43,18 @@ def mean_curves(ages: OrderAges, amounts: bool = False) -> dict[str, MeanCumulat
     return curves
 
 
+def purchases_by(ages: OrderAges, day: int) -> Estimate:
+    """Return how many purchases after the first a customer makes on average by an age, that day included.
+
+    >>> from journeylib.study import open_study
+    >>> round(purchases_by(open_study("cdnow").order_ages(), 180).value, 2)
+    0.88
+    """
+    found = mean_cumulative_function(ages.times, ages.customers, ages.ends).estimate(day)
+    name = "Purchases that follow the first, on average, within"
+    return replace(found, name=name, unit="per customer", horizon=f"{day} days", note="")
+
+
 def drawn_means(curves: Mapping[str, MeanCumulative], by: str = "group", fewest: int = FEWEST) -> pd.DataFrame:
     """Return mean cumulative functions under each other as a figure draws them, cut where too few are at risk.
 
@@ -57,3 +73,80 @@ def drawn_means(curves: Mapping[str, MeanCumulative], by: str = "group", fewest:
         parts.append(table.assign(**{by: name}))
     table = pd.concat(parts, ignore_index=True)
     return table[[by, "day", "mean", "lower", "upper", "at_risk"]]
+
+
+def cause_curves(rows: pd.DataFrame, top: int) -> dict[str, CumulativeIncidence]:
+    """Return how many waits ended for the same or for another thing, by purchase, those from the `top`-th on together.
+
+    `rows` are a study's ``spells`` with a category; intervals are clustered by customer.
+
+    >>> from journeylib.study import open_study
+    >>> rows = open_study("simulated").spells(category="orders.category")
+    >>> found = cause_curves(rows, 2)["after the 1st purchase"]
+    >>> [round(found.probability(cause, 90).value, 3) for cause in (1, 2)]
+    [0.235, 0.17]
+    """
+    known = rows[rows["order_no"] > 0]
+    parts = known.groupby(known["order_no"].clip(upper=top))
+    return {
+        after(order_no, top): aalen_johansen(part["stop"], part["cause"], clusters=part["customer"])
+        for order_no, part in parts
+    }
+
+
+def ways(column: str) -> tuple[str, str, str]:
+    """Name the ways to come back, by a column of orders, in the order of their causes.
+
+    >>> ways("orders.category")
+    ('same category', 'another category', 'category not known')
+    """
+    word = column.partition(".")[2].replace("_", " ")
+    return f"same {word}", f"another {word}", f"{word} not known"
+
+
+def drawn_causes(curves: Mapping[str, CumulativeIncidence], names: Sequence[str], by: str = "wait") -> pd.DataFrame:
+    """Return what became of all waits by each day as a figure draws it, cut where too few were at risk.
+
+    Returns the name under `by`, ``day``, a share for each of `names` that occurs, and ``open``.
+    """
+    parts = []
+    for name, curve in curves.items():
+        counts = curve.counts
+        kept = counts.at_risk >= max(FEW, FEW_SHARE * counts.n)
+        shares = {
+            cause: np.append(0.0, curve.incidence[kept, n]) for n, cause in enumerate(names[: curve.incidence.shape[1]])
+        }
+        table = pd.DataFrame({by: name, "day": np.append(0, counts.time[kept])} | shares)
+        parts.append(table.assign(open=np.append(1.0, curve.survival[kept])))
+    table = pd.concat(parts, ignore_index=True).fillna(0.0)
+    return table[[by, "day", *(name for name in names if name in table), "open"]].drop_duplicates(
+        [by, "day"], keep="last"
+    )
+
+
+def cause_shares(
+    curves: Mapping[str, CumulativeIncidence], names: Sequence[str], horizon: int, by: str = "wait"
+) -> pd.DataFrame:
+    """Return the share back within `horizon` days in each way, with its interval; "–" where too few were watched."""
+    lines = []
+    for name, curve in curves.items():
+        line = {by: name, "waits": int(curve.counts.n)}
+        watched = curve.counts.at_risk[curve.counts.time >= horizon]
+        enough = watched.size and watched[0] >= max(FEW, FEW_SHARE * curve.counts.n)
+        for cause, way in enumerate(names[: curve.incidence.shape[1]], start=1):
+            found = curve.probability(cause, horizon) if enough else None
+            line[way] = "–" if found is None else f"{percent(found.value)} {interval(found.lower, found.upper)}"
+        lines.append(line)
+    return pd.DataFrame(lines).fillna("–")
+
+
+def group_check(test: GroupTest, what: str, by: str) -> Check:
+    """Say whether groups differ beyond luck; for information, as a difference is no fault.
+
+    >>> test = GroupTest("log-rank", 5.2, 1, 0.0226, pd.DataFrame())
+    >>> group_check(test, "first waits", "segment").value
+    'chi-squared 5.20 with 1 df, p 0.023'
+    """
+    p = "below 0.0001" if test.p_value < 1e-4 else f"{test.p_value:.2g}"
+    value = f"chi-squared {test.statistic:.2f} with {test.df} df, p {p}"
+    return Check(f"{what}, compared by {by} ({test.name} test)", None, value, "p below 0.05: more than luck")

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Estimate
+from journeylib.models.cure import WeibullMixtureCure, WeibullMixtureCureResults
 from journeylib.models.curves import SurvivalCurve
 from journeylib.models.restricted import restricted_mean, restricted_mean_difference
 from journeylib.models.survival import KaplanMeierCurve, kaplan_meier
@@ -61,33 +63,35 @@ def curves_by(cells: pd.DataFrame, labels: ArrayLike) -> dict[object, KaplanMeie
 def shares_back(
     curves: Mapping[str, SurvivalCurve], by: str = "wait", horizons: Sequence[int] = HORIZONS, fewest: int = FEWEST
 ) -> pd.DataFrame:
-    """Return the share that came back within some days, with its interval, for each curve.
+    r"""Return the share that came back within some days, with its interval, for each curve, as a page shows it.
 
-    Returns the names of the curves under the name `by`, ``waits``, ``share_open`` at the end of observation, the
-    ``median_days`` until half had come back ("not reached" where they have not), and a text for each of `horizons`:
-    "–" where too few were watched so long, or the group has fewer than `fewest`.
+    Returns a column of text for each curve, and `by` what its lines are: the waits, the share still open at the end
+    of observation, the days until half had come back, and the share back within each of `horizons`: "–" where too
+    few were watched so long. Groups with fewer than `fewest` are left out.
 
     >>> from journeylib.study import open_study
-    >>> shares_back(curves_by_order(open_study("cdnow").spells(), 2))["within_90_days"].tolist()
-    ['29.1 % (27.4 to 31.0)', '61.4 % (58.5 to 64.3)']
+    >>> table = shares_back(curves_by_order(open_study("cdnow").spells(), 2), horizons=[90])
+    >>> table.iloc[-1].tolist()
+    ['back within 90 days', '29.1 % (27.4\xa0to\xa031.0)', '61.4 % (58.5\xa0to\xa064.3)']
     """
-    lines = []
+    told = {by: ["waits", "still open", "half were back after", *(f"back within {days} days" for days in horizons)]}
     for name, curve in curves.items():
-        n, open_ = int(curve.counts.n), int(curve.counts.censored.sum())
-        if n < fewest:
-            continue
-        median = curve.median_survival_time.value
-        line = {by: name, "waits": n, "share_open": percent(open_ / n)}
-        line["median_days"] = f"{median:g}" if np.isfinite(median) else "not reached"
-        lines.append(line | {f"within_{days}_days": _share(curve, days) for days in horizons})
-    return pd.DataFrame(lines)
+        n, median = int(curve.counts.n), curve.median_survival_time.value
+        if n >= fewest:
+            half = f"{median:g} days" if np.isfinite(median) else "not reached"
+            still = percent(int(curve.counts.censored.sum()) / n)
+            told[name] = [f"{n:,}", still, half, *(_share(curve, days) for days in horizons)]
+    return pd.DataFrame(told)
 
 
-def drawn_curves(curves: Mapping[str, SurvivalCurve], by: str = "wait", fewest: int = FEWEST) -> pd.DataFrame:
+def drawn_curves(
+    curves: Mapping[str, KaplanMeierCurve], by: str = "wait", fewest: int = FEWEST, seed: int = 0
+) -> pd.DataFrame:
     """Return the curves under each other as a figure draws them, each cut where too few were at risk to read it.
 
-    Returns the name under `by` and ``day, returned, lower, upper, at_risk, events, censored`` from day 0 on; a day's
-    events and censored are those of that day alone.
+    Returns the name under `by` and ``day, returned``, ``lower, upper`` (for one day), ``band_lower, band_upper`` (for
+    the whole curve at once, missing at its very beginning), ``at_risk, events, censored`` from day 0 on; a day's
+    events and censored are those of that day alone. `seed` starts the draws that the band is found from.
 
     >>> from journeylib.study import open_study
     >>> first = open_study("cdnow").spell_cells().query("order_no == 1")
@@ -98,19 +102,19 @@ def drawn_curves(curves: Mapping[str, SurvivalCurve], by: str = "wait", fewest: 
     for name, curve in curves.items():
         table = curve.return_curve.rename(columns={"time": "day", "estimate": "returned"})
         table = table[(table["day"] <= curve.reliable_until) & (table["at_risk"] >= fewest)]
-        parts.append(table.drop(columns="std_error").assign(**{by: name}))
-    table = pd.concat(parts, ignore_index=True)
-    return table[[by, *(name for name in table.columns if name != by)]]
+        parts.append(table.merge(_band(curve, seed), how="left", on="day").assign(**{by: name}))
+    columns = ["day", "returned", "lower", "upper", "band_lower", "band_upper", "at_risk", "events", "censored"]
+    return pd.concat(parts, ignore_index=True)[[by, *columns]]
 
 
 def waiting_times(curves: Mapping[str, KaplanMeierCurve], tau: int, by: str = "wait") -> pd.DataFrame:
     """Return the days until customers come back on average, counted up to `tau`, and the difference to the first curve.
 
-    Returns the names under `by`, ``mean_days`` and ``more_than_first`` with their intervals as text; "–" where too few
+    Returns the names under `by`, ``mean_days`` and ``against_first`` with their intervals as text; "–" where too few
     were watched so long.
 
     >>> from journeylib.study import open_study
-    >>> waiting_times(curves_by_order(open_study("cdnow").spells(), 2), 180)["more_than_first"].tolist()
+    >>> waiting_times(curves_by_order(open_study("cdnow").spells(), 2), 180)["against_first"].tolist()
     ['–', '−50.9 (−56.1 to −45.8)']
     """
     first = next(iter(curves.values()))
@@ -120,21 +124,41 @@ def waiting_times(curves: Mapping[str, KaplanMeierCurve], tau: int, by: str = "w
         if curve is not first and tau <= min(curve.reliable_until, first.reliable_until):
             told[1] = _days(restricted_mean_difference(curve, first, tau))
         lines.append((name, *told))
-    return pd.DataFrame(lines, columns=[by, "mean_days", "more_than_first"])
+    return pd.DataFrame(lines, columns=[by, "mean_days", "against_first"])
 
 
-def not_back(curve: SurvivalCurve, who: str) -> Estimate:
+def not_back(curve: SurvivalCurve, name: str) -> Estimate:
     """Return the share that has not come back by the last day on which enough were at risk.
 
     >>> from journeylib.study import open_study
     >>> curve = curves_by_order(open_study("cdnow").spells(), 2)["after the 1st purchase"]
-    >>> found = not_back(curve, "customers after their 1st purchase")
-    >>> found.name, round(found.value, 3)
-    ('Of customers after their 1st purchase, not back within', 0.513)
+    >>> found = not_back(curve, "Customers not back after their 1st purchase, within")
+    >>> found.horizon, round(found.value, 3)
+    ('527 days', 0.513)
     """
-    back = curve.probability(curve.reliable_until, f"Of {who}, not back within")
+    back = curve.probability(curve.reliable_until, name)
     ends = (None, None) if back.lower is None else (1 - back.upper, 1 - back.lower)
     return replace(back, value=1 - back.value, lower=ends[0], upper=ends[1])
+
+
+def never_back(first: pd.DataFrame) -> WeibullMixtureCureResults:
+    """Fit the share of customers who never come back to the waits after one purchase; refused without a plateau.
+
+    >>> from journeylib.study import open_study
+    >>> never_back(open_study("cdnow").spell_cells().query("order_no == 1")).verdict.refused
+    True
+    """
+    waits = first[first["day"] > 0]  # those that began on the last day say nothing
+    return WeibullMixtureCure().fit(waits.assign(event=waits["cause"].clip(upper=1)), "day", "event", "spells")
+
+
+def interval(lower: float, upper: float) -> str:
+    r"""Write an interval of shares in brackets, kept on one line.
+
+    >>> interval(0.274, 0.31)
+    '(27.4\xa0to\xa031.0)'
+    """
+    return f"({100 * lower:.1f} to {100 * upper:.1f})".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def percent(share: float) -> str:
@@ -153,7 +177,17 @@ def _share(curve: SurvivalCurve, days: int) -> str:
     found = curve.probability(days)
     if found.lower is None:
         return percent(found.value)
-    return f"{percent(found.value)} ({100 * found.lower:.1f} to {100 * found.upper:.1f})"
+    return f"{percent(found.value)} {interval(found.lower, found.upper)}"
+
+
+def _band(curve: KaplanMeierCurve, seed: int) -> pd.DataFrame:
+    """Return the band of a curve of returns, as far as it may be read; empty where there is none."""
+    try:
+        band = curve.simultaneous_band(until=curve.reliable_until, seed=seed)
+    except NotIdentifiedError:
+        band = pd.DataFrame(columns=["time", "lower", "upper"], dtype=float)
+    ends = {"band_lower": 1 - band["upper"], "band_upper": 1 - band["lower"]}
+    return pd.DataFrame({"day": band["time"].astype("int64"), **ends})
 
 
 def _days(found: Estimate) -> str:

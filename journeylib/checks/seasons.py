@@ -81,7 +81,7 @@ def season_check(months: pd.DataFrame) -> Check:
     off = pd.concat([months["lower"] - 1, 1 - months["upper"]], axis=1).max(axis=1)
     off = off.where(months["expected"] >= FEW_EXPECTED, -np.inf)
     place = off.idxmax()
-    name = "season: month whose returns lie furthest off those expected"
+    name = "season: month with returns furthest off those expected"
     value = f"{months['month'][place]:%Y-%m}: {100 * (months['ratio'][place] - 1):+.0f} %"
     advice = "Waits that begin before such a month look quicker: compare whole years, or the same season."
     return Check(

@@ -3,21 +3,24 @@
 Every trap is a share read off in a way that looks plain, beside the share that answers the question: what naive
 analysts would report, and by how much they would be misled. Sources: completed gaps and length-biased sampling, Zelen
 & Feinleib (1969), Biometrika 56; immortal time, Suissa (2008), American Journal of Epidemiology 167; later gaps, Wang &
-Chang (1999), JASA 94.
+Chang (1999), JASA 94, and Lin, Sun & Ying (1999), Biometrika 86.
 """
 
 import datetime as dt
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from journeylib.checks.returning import percent
+from journeylib.checks.returning import interval, percent
 from journeylib.estimates import LEVEL, Estimate
+from journeylib.models.latergaps import later_gap
 from journeylib.models.survival import kaplan_meier
 
 REGULAR = 4  # purchases in all, after which hindsight calls a customer a regular
+BEGUN = 180  # days within which the second wait begins, where it is asked for
 FEW = 30  # customers, below which a trap is not shown: its number would be luck
 REACH = float(ndtri((1 + LEVEL) / 2))
 
@@ -50,6 +53,7 @@ def find_traps(cells: pd.DataFrame, rows: pd.DataFrame, horizon: int, last_day: 
         open_on_a_day(rows, horizon, int(rows["origin_day"].add(rows["stop"]).max()) // 2),
         regulars_in_hindsight(rows, horizon),
         another_purchase(rows, horizon),
+        later_waits_as_they_are(rows, horizon),
         all_cohorts(first, horizon, last_day),
     )
     found = [trap for trap in tried if trap is not None]
@@ -130,13 +134,37 @@ def another_purchase(rows: pd.DataFrame, horizon: int) -> Trap | None:
     change = within_customer(rows, horizon)
     if None in pace or change is None:
         return None
+    change = replace(change, value=change.value / 100, lower=change.lower / 100, upper=change.upper / 100)
     asked = f"rise in the share back within {horizon} days from the 1st wait to the 2nd"
     advice = "Do not credit the purchase: those who buy again were quicker before it."
     return Trap("loyal after one more purchase", asked, pace[1].value - pace[0].value, change, advice)
 
 
-def within_customer(rows: pd.DataFrame, horizon: int, order_no: int = 1) -> Estimate | None:
-    """Return by how much the share back within `horizon` days differs from one wait of a customer to the next.
+def later_waits_as_they_are(rows: pd.DataFrame, horizon: int) -> Trap | None:
+    """Read the curve of second waits like one of first waits: who was slow before is cut off soonest.
+
+    Asked is about customers who came back a first time within `BEGUN` days; the answer counts each of their waits by
+    the chance of having been watched as long (Lin, Sun & Ying 1999).
+    """
+    known = rows[rows["first_day"].notna()]
+    customer = np.cumsum(known["order_no"].to_numpy() == 1) - 1
+    age = (known["origin_day"] - known["first_day"]).to_numpy().astype(int)
+    second = (known["order_no"] == 2).to_numpy() & (age <= BEGUN)
+    ends = (age + known["stop"].to_numpy())[np.append(np.diff(customer) > 0, True)] if len(known) else age
+    if second.sum() < FEW or BEGUN + horizon > ends.max():
+        return None
+    length, event = known["stop"].to_numpy()[second], known["cause"].to_numpy()[second] > 0
+    naive = kaplan_meier(length, event)
+    sound = later_gap(length, event, age[second], customer[second], ends, within=BEGUN)
+    if horizon > min(naive.reliable_until, sound.reliable_until):
+        return None
+    asked = f"back within {horizon} days of a 2nd purchase made within {BEGUN} days of the 1st"
+    advice = "Weigh later waits, or look only at customers who have been watched for long."
+    return Trap("later waits as they are", asked, naive.probability(horizon).value, sound.probability(horizon), advice)
+
+
+def within_customer(rows: pd.DataFrame, horizon: int) -> Estimate | None:
+    """Return by how many points the share back within `horizon` days differs from one wait of a customer to the next.
 
     Both waits must be completed. If customers keep their pace the two are exchangeable, given that both fit into the
     time observed, so that the difference is 0 on average. None below `FEW` customers.
@@ -147,14 +175,16 @@ def within_customer(rows: pd.DataFrame, horizon: int, order_no: int = 1) -> Esti
     0.0
     """
     done = rows[rows["cause"] > 0].set_index("customer")
-    one, two = (done["stop"][done["order_no"] == k] for k in (order_no, order_no + 1))
+    one, two = (done["stop"][done["order_no"] == k] for k in (1, 2))
     two = two[two.index.isin(one.index)]
     if len(two) < FEW:
         return None
-    change = (two.to_numpy() <= horizon).astype(float) - (one[two.index].to_numpy() <= horizon)
+    change = 100 * ((two.to_numpy() <= horizon).astype(float) - (one[two.index].to_numpy() <= horizon))
     value, reach = float(change.mean()), float(REACH * change.std(ddof=1) / np.sqrt(len(change)))
-    name = f"Change from one wait to the next of the same customer, share back within {horizon} days"
-    return Estimate(name, value, value - reach, value + reach, unit="share", n=len(change), method="paired waits")
+    name = f"From the 1st wait of the same customers to the 2nd, the share back within {horizon} days changes by"
+    return Estimate(
+        name, value, value - reach, value + reach, unit="percentage points", n=len(change), method="paired waits"
+    )
 
 
 def all_cohorts(first: pd.DataFrame, horizon: int, last_day: dt.date) -> Trap | None:
@@ -175,8 +205,21 @@ def all_cohorts(first: pd.DataFrame, horizon: int, last_day: dt.date) -> Trap | 
     return Trap("all cohorts for the newest", asked, naive.value, sound, advice)
 
 
+def trap_words(found: list[Trap]) -> pd.DataFrame:
+    r"""Return traps as a page tells them: ``trap, it_says, answer`` with its interval, and ``what_to_do``.
+
+    >>> trap_words([Trap("t", "share", 0.7, Estimate("e", 0.4, 0.3, 0.5), "Look.")]).iloc[0].tolist()
+    ['t', '70.0 %', '40.0 % (30.0\xa0to\xa050.0)', 'Look.']
+    """
+    lines = []
+    for t in found:
+        told = percent(t.naive), f"{percent(t.sound.value)} {interval(t.sound.lower, t.sound.upper)}"
+        lines.append((t.name, *(text.replace("-", "\N{MINUS SIGN}") for text in told), t.advice))
+    return pd.DataFrame(lines, columns=["trap", "it_says", "answer", "what_to_do"])
+
+
 def trap_table(found: list[Trap]) -> pd.DataFrame:
-    """Return traps as a page shows them: ``trap, asked, it_says_pct, answer_pct, lower_pct, upper_pct, off_by_pct``.
+    """Return traps as a figure draws them: ``trap, asked, it_says_pct, answer_pct, lower_pct, upper_pct, off_by_pct``.
 
     >>> from journeylib.estimates import Estimate
     >>> trap_table([Trap("t", "share", 0.7, Estimate("e", 0.4, 0.3, 0.5), "")])["off_by_pct"].round(1).tolist()

@@ -71,7 +71,8 @@ def shares_by_cohort(table: pd.DataFrame, horizon: int, smallest_group: int = SM
     reach = [known["returned"] - known["lower"], known["upper"] - known["returned"]]
     bars = {"ls": ":", "lw": 0.8, "color": COLOURS["model"], "marker": "o", "ms": 5, "elinewidth": 1.3, "capsize": 3}
     ax.errorbar(known.index, known["returned"], yerr=np.array(reach), **bars)
-    ax.set(xticks=np.arange(len(table)), xlim=(-0.6, len(table) - 0.4), ylim=(0, None))
+    ax.set(xticks=np.arange(len(table)), xlim=(-0.6, len(table) - 0.4))
+    ax.set_ylim(0, 1.08 * known["upper"].max() if len(known) else 1)
     ax.set_xticklabels(table["cohort"], rotation=0 if len(table) <= MANY_GROUPS else 45)
     ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
     ax.set_xlabel("first purchase in")
@@ -81,7 +82,7 @@ def shares_by_cohort(table: pd.DataFrame, horizon: int, smallest_group: int = SM
         title = f"Back within {horizon} days: {first} of the oldest cohort, {last} of the newest"
     n = f"n = {table['customers'].sum():,} customers"
     title_block(figure, title, f"Share back after the 1st purchase, with 95 % intervals; {n}")
-    figure.subplots_adjust(bottom=0.16 if len(table) <= MANY_GROUPS else 0.27)
+    figure.subplots_adjust(top=0.8, bottom=0.16 if len(table) <= MANY_GROUPS else 0.27)
     rows = rows_in_words(shown, ["returned"], lambda r: str(r["cohort"]), lambda v: amount(v, "share"))
     return Drawing(figure, f"{title}. Dot chart by cohort. {rows}", shown)
 
@@ -95,7 +96,7 @@ def returns_by_month(table: pd.DataFrame) -> Drawing:
     >>> table = pd.DataFrame({"month": pd.to_datetime(["2024-11-01", "2024-12-01"]), "returned": [90, 150],
     ...                       "expected": [100.0, 110.0], "ratio": [0.9, 1.36], "lower": [0.7, 1.2], "upper": [1.1, 2]})
     >>> returns_by_month(table).alt[:68]
-    'In December 2024 36 % more came back than their waits let expect. Li'
+    'In December 2024 36 % more came back than their ages let expect. Lin'
     """
     known = table[table["expected"] >= FEW_EXPECTED]
     figure, ax = plt.subplots(figsize=(7.0, 3.2))
@@ -105,15 +106,17 @@ def returns_by_month(table: pd.DataFrame) -> Drawing:
     top = float(known["ratio"].max()) if len(known) else 1.0
     ax.set(ylim=(0, 1.25 * max(top, 1.2)))
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
-    ax.yaxis.set_major_formatter(lambda v, _: f"{v:.1f} ×")
+    ax.yaxis.set_major_formatter(lambda v, _: f"{v:g} ×")
     off = known[(known["lower"] > 1) | (known["upper"] < 1)]
-    title = "No month lies off what the waits let expect, beyond luck"
+    title = "No month lies off what ages let expect, beyond luck"
     if len(off):
         peak = off.loc[(off["ratio"] - 1).abs().idxmax()]
         more = "more" if peak["ratio"] > 1 else "fewer"
         off_by = abs(100 * (peak["ratio"] - 1))
-        title = f"In {peak['month']:%B %Y} {off_by:.0f} % {more} came back than their waits let expect"
-    title_block(figure, title, "Returns by calendar month; 1 × is what their waits let expect; shaded: 95 % interval")
+        title = f"In {peak['month']:%B %Y} {off_by:.0f} % {more} came back than their ages let expect"
+    title_block(
+        figure, title, "Returns by calendar month; 1 × is what the ages of customers let expect; shaded: 95 % interval"
+    )
     rows = rows_in_words(known, ["ratio"], lambda r: f"{r['month']:%Y-%m}", number)
     drawn = table.assign(month=table["month"].dt.strftime("%Y-%m"))
     return Drawing(figure, f"{title}. Line chart of returns by month, as multiples of those expected. {rows}", drawn)
@@ -128,7 +131,7 @@ def hazard_ratios(table: pd.DataFrame) -> Drawing:
     >>> table = pd.DataFrame({"effect": ["spend, doubled"], "days": ["all"], "hazard_ratio": [1.1], "lower": [1.06],
     ...                       "upper": [1.15]})
     >>> hazard_ratios(table).alt[:64]
-    'spend, doubled: 1.10 times as many returns a day. Dot chart of h'
+    'Spend, doubled: 1.10 times as many returns a day. Dot chart of h'
     """
     height = 1.25 + 0.34 * len(table)
     figure, ax = plt.subplots(figsize=(7.0, height))
@@ -149,7 +152,8 @@ def hazard_ratios(table: pd.DataFrame) -> Drawing:
     ax.grid(False, axis="y")
     most = table.loc[np.log(table["hazard_ratio"]).abs().idxmax()]
     when = "" if most["days"] == "all" else f" {most['days']}"
-    title = f"{most['effect']}: {number(most['hazard_ratio'])} times as many returns a day{when}"
+    effect = most["effect"][0].upper() + most["effect"][1:]
+    title = f"{effect}: {number(most['hazard_ratio'])} times as many returns a day{when}"
     title_block(figure, title, "Hazard ratios of a return, 95 % intervals by customer; to the right: sooner back")
     figure.subplots_adjust(left=0.42, right=0.975, top=1 - 0.72 / height, bottom=0.32 / height)
     rows = rows_in_words(table, ["hazard_ratio"], lambda r: f"{r['effect']}, {r['days']} days", number)

@@ -10,7 +10,7 @@ from journeylib.figures.style import COLOURS, DASHES, GROUPS, INK, QUIET, Drawin
 from journeylib.findings import amount, number
 
 DAYS = (365, 730, 1095, 1460, 1825, 3650, 180, 90, 540, 60, 30)  # that readers think in, the most familiar first
-APART = 0.16  # of the width, that two ticks with counts under them must lie apart
+APART = 0.15  # of the width, that two ticks with counts under them must lie apart
 ACROSS = 2  # small pictures beside each other
 UNDER = 7.5  # size of the counts under an axis
 COUNTED = {"came back": "events", "censored": "censored"}
@@ -23,18 +23,20 @@ def return_curves(table: pd.DataFrame, horizon: int, by: str = "wait") -> Drawin
     `table` is that of `checks.drawn_curves`; `horizon` is the day whose share is written beside each curve.
 
     >>> table = pd.DataFrame({"wait": "after the 1st purchase", "day": [0, 20, 90], "returned": [0.0, 0.2, 0.3],
-    ...     "lower": [None, 0.15, 0.25], "upper": [None, 0.25, 0.35], "at_risk": [100, 90, 60],
-    ...     "events": [0, 20, 10], "censored": [0, 0, 5]})
+    ...     "lower": [None, 0.15, 0.25], "upper": [None, 0.25, 0.35], "band_lower": [None, 0.1, 0.2],
+    ...     "band_upper": [None, 0.3, 0.4], "at_risk": [100, 90, 60], "events": [0, 20, 10], "censored": [0, 0, 5]})
     >>> return_curves(table, 90).alt[:60]
     '30.0 % came back within 90 days after the 1st purchase. Line'
     """
     parts = {name: part.reset_index(drop=True) for name, part in table.groupby(by, sort=False)}
-    until, top = float(table["day"].max()), float(table["upper"].astype(float).max())
+    until, top = float(table["day"].max()), float(table[["upper", "band_upper"]].astype(float).max(axis=None))
 
     def draw(ax, part: pd.DataFrame, marks: list[int]) -> None:
         colour = COLOURS["model"]
         ends = (part[end].astype(float) for end in ("lower", "upper"))
         ax.fill_between(part["day"], *ends, step="post", color=colour, alpha=0.16, lw=0)
+        for end in ("band_lower", "band_upper"):
+            ax.step(part["day"], part[end].astype(float), where="post", color=colour, lw=0.7, ls=":")
         ax.step(part["day"], part["returned"], where="post", color=colour, lw=1.8)
         share = at(part, horizon, "returned")
         if np.isfinite(share):
@@ -45,7 +47,7 @@ def return_curves(table: pd.DataFrame, horizon: int, by: str = "wait") -> Drawin
 
     figure = _panels(parts, draw, until, 1.03 * top if top > 0 else 1.0, under=0.5)
     title = _title({name: at(part, horizon, "returned") for name, part in parts.items()}, horizon, by)
-    _title_above(figure, title, "Share that came back, by days since the purchase; shaded: 95 % interval")
+    _title_above(figure, title, "Share back by days since the purchase; 95 %: shaded for one day, dotted for all days")
     told = "; ".join(_told(name, part) for name, part in parts.items())
     alt = f"{title}. Line charts of the share that came back, by days since the purchase. {told}."
     return Drawing(figure, alt, table, _extract(parts, by, until))
@@ -60,7 +62,7 @@ def stacked_returns(table: pd.DataFrame, horizon: int, by: str = "wait") -> Draw
     >>> table = pd.DataFrame({"wait": "after the 1st purchase", "day": [0, 90], "same": [0.0, 0.3],
     ...                       "other": [0.0, 0.1], "open": [1.0, 0.6]})
     >>> stacked_returns(table, 90).alt[:66]
-    'Within 90 days after the 1st purchase: same 30.0 %, other 10.0 %. '
+    'Back within 90 days: 30.0 % same, 10.0 % other. Stacked areas of t'
     """
     parts = {name: part.reset_index(drop=True) for name, part in table.groupby(by, sort=False)}
     ways = [name for name in table.columns if name not in (by, "day", "open")]
@@ -81,7 +83,7 @@ def stacked_returns(table: pd.DataFrame, horizon: int, by: str = "wait") -> Draw
 
     figure = _panels(parts, draw, until, min(1.05 * top, 1.0) if top > 0 else 1.0)
     told = {name: _ways(part, ways, horizon) for name, part in parts.items()}
-    title = f"Within {horizon} days {first}: {told[first]}"
+    title = f"Back within {horizon} days: {told[first] or 'too few were watched'}"
     _title_above(figure, title, "Share of all waits, by days since the purchase; what is left above is still open")
     rows = "; ".join(f"{name}: {words}" for name, words in told.items() if words)
     alt = f"{title}. Stacked areas of the share that came back. By day {horizon}: {rows}."
@@ -107,19 +109,26 @@ def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first",
         ends = (part[end].astype(float) for end in ("lower", "upper"))
         ax.fill_between(part["day"], *ends, step="post", color=colours[name], alpha=0.14, lw=0)
         ax.step(part["day"], part["mean"], where="post", color=colours[name], lw=1.8, ls=DASHES[n])
-        _at_risk_under(ax, part, marks, name, -34 - 11 * n, colours[name])
+        _at_risk_under(
+            ax, part, marks, f"at risk: {name}" if len(parts) > 1 else "at risk", -34 - 11 * n, colours[name]
+        )
     ax.set(xlim=(0, until), ylim=(0, None), xticks=marks)
     lines = pd.DataFrame({name: part.set_index("day")["mean"] for name, part in parts.items()})
     if len(parts) > 1:
         label_ends(ax, lines, colours)
-    ages = {name: min(part["day"].iloc[-1] for part in parts.values()) for name in parts}
-    told = {name: number(at(part, ages[name], "mean")) for name, part in parts.items()}
-    best = max(told, key=lambda name: at(parts[name], ages[name], "mean"))
-    title = f"By day {ages[best]:,.0f}, {best}: {told[best]} {what} on average"
-    title_block(figure, title, f"Mean {what} per customer, by days since the first; shaded: 95 % interval", left=0.16)
+    age = ticks(min(part["day"].iloc[-1] for part in parts.values()), apart=0)[-1]
+    means = {name: at(part, age, "mean") for name, part in parts.items()}
+    best = max(means, key=means.get)
+    title = f"By day {age:,}, {best}: {number(means[best])} {what} on average"
+    title_block(
+        figure,
+        title,
+        f"Mean {what} per customer, by days since the first; shaded: 95 % interval",
+        left=0.19 if len(parts) > 1 else 0.1,
+    )
     figure.subplots_adjust(right=0.985 if len(parts) == 1 else 0.84, bottom=0.2 + 0.035 * len(parts))
-    rows = "; ".join(f"{name} {value}" for name, value in told.items())
-    alt = f"{title}. Line chart of mean {what} per customer by age. By day {ages[best]:,.0f}: {rows}."
+    rows = "; ".join(f"{name} {number(mean)}" for name, mean in means.items())
+    alt = f"{title}. Line chart of mean {what} per customer by age. By day {age:,}: {rows}."
     return Drawing(figure, alt, table, _extract(parts, by, until))
 
 
@@ -201,10 +210,10 @@ def _counts_under(ax, part: pd.DataFrame, marks: list[int]) -> None:
             ax.annotate(f"{n:,}", (day, 0), (0, drop), ha="center", color=QUIET, size=UNDER, **place)
 
 
-def _at_risk_under(ax, part: pd.DataFrame, marks: list[int], name: str, drop: float, colour: str) -> None:
+def _at_risk_under(ax, part: pd.DataFrame, marks: list[int], label: str, drop: float, colour: str) -> None:
     """Write one line under an axis: who was at risk at each mark."""
     place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate(f"at risk: {name}", (0, 0), (-13, drop), ha="right", color=colour, size=UNDER, **place)
+    ax.annotate(label, (0, 0), (-19, drop), ha="right", color=colour, size=UNDER, **place)
     for day in marks:
         n = at(part, day, "at_risk")
         if np.isfinite(n):
@@ -233,7 +242,7 @@ def _title(shares: dict[str, float], horizon: int, by: str) -> str:
 
 def _ways(part: pd.DataFrame, ways: list[str], day: int) -> str:
     shares = {way: at(part, day, way) for way in ways}
-    return ", ".join(f"{way} {amount(share, 'share')}" for way, share in shares.items() if np.isfinite(share))
+    return ", ".join(f"{amount(share, 'share')} {way}" for way, share in shares.items() if np.isfinite(share))
 
 
 def _told(name: str, part: pd.DataFrame) -> str:

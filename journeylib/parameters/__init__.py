@@ -5,7 +5,13 @@ its second cell, because papermill and jupyter-scheduler hand over whatever they
 """
 
 from journeylib.parameters.fields import parameter, plain, typed
-from journeylib.parameters.notebooks import NOTEBOOKS, DataHealth, KnownTruth, LifetimeValue
+from journeylib.parameters.notebooks import (
+    NOTEBOOKS,
+    DataHealth,
+    KnownTruth,
+    LifetimeValue,
+    RepeatPurchaseSurvival,
+)
 from journeylib.parameters.project import (
     DATABASE,
     DATASET_KEYS,
@@ -22,7 +28,7 @@ from journeylib.parameters.running import notebook_parameters, parameters, valid
 
 __all__ = [
     "DATABASE", "DATASET_KEYS", "DATASET_NAME", "NOTEBOOKS", "QUARANTINE", "TABLE_NAMES", "DataHealth", "KnownTruth",
-    "LifetimeValue",
+    "LifetimeValue", "RepeatPurchaseSurvival",
     "dataset_file", "dataset_inputs", "notebook_parameters", "parameter", "parameters", "plain", "project_root",
     "read_toml", "source_files", "typed", "validate",
 ]  # fmt: skip

@@ -43,6 +43,34 @@ class LifetimeValue:
 
 
 @dataclasses.dataclass(frozen=True)
+class RepeatPurchaseSurvival:
+    """When do customers come back, and who never does?"""
+
+    needs: ClassVar[tuple[str, ...]] = ("orders",)
+
+    dataset: str = parameter("cdnow", "folder under data/, or path to a dataset.toml")
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own", **DAYS)
+    horizon_days: int = parameter(90, "wait after which the share back is compared", unit="days", low=7, high=3650)
+    order_numbers: int = parameter(
+        4, "purchases told apart by their number, the last with all later ones", unit="purchases", low=2, high=10
+    )
+    waiting_days: int = parameter(
+        180, "wait up to which expected days without a purchase are counted", unit="days", low=7, high=3650
+    )
+    cross_sell: str | None = parameter(
+        None, "column of orders whose change makes a return a cross-sell, as orders.category; empty: none"
+    )
+    segment: str | None = parameter(
+        None, "column that parts customers too, as customers.segment_size or orders.category; empty: none"
+    )
+    covariates: str | None = parameter(
+        None, "columns that may go with a quicker return, blanks between them, as customers.acquired_via orders.tier"
+    )
+    smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
+    seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
 class DataHealth:
     """Can this data carry the questions?"""
 
@@ -67,4 +95,9 @@ class KnownTruth:
     seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
 
 
-NOTEBOOKS = {"data_health": DataHealth, "lifetime_value": LifetimeValue, "known_truth": KnownTruth}
+NOTEBOOKS = {
+    "data_health": DataHealth,
+    "lifetime_value": LifetimeValue,
+    "repeat_purchase_survival": RepeatPurchaseSurvival,
+    "known_truth": KnownTruth,
+}
