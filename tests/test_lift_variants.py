@@ -8,6 +8,7 @@ from statsmodels.stats.multitest import multipletests
 from test_lift import CUSTOMERS, JOB, customers
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
+from journeylib.estimates import Check
 from journeylib.models.arms import Arms
 from journeylib.models.grouptest import holm
 from journeylib.models.lift import estimate_lift, retention_lift
@@ -44,6 +45,17 @@ def test_panel_shows_a_method_that_has_no_answer_with_its_reason():
     assert panel.agreement.passed is None
     with pytest.raises(FitRefusedError, match="effect of referred on margin is refused: comparison: no overlap"):
         _ = panel.headline.value
+
+
+def test_failed_placebo_leaves_only_the_naive_number_in_the_panel_and_stops_every_variant():
+    failed = Check("placebo", False, -1546.0, "within ±898")
+    panel = lift_panel(customers(900), **CUSTOMERS, clusters="tree").judged_by(failed)
+    assert panel.table["estimate"].notna().tolist() == [True, False, False, False, False]
+    assert panel.band is None
+    lift = panel.headline
+    for ask in (bootstrap_lift, without_mixed_trees, leave_one_tree_out, outcome_variants):
+        with pytest.raises(FitRefusedError, match=r"placebo: -1546.0 \(limit: within ±898\)"):
+            ask(lift)
 
 
 def test_disagreement_of_methods_is_told():
@@ -107,7 +119,7 @@ def test_donut_leaves_out_untreated_customers_of_mixed_trees():
 def test_donut_needs_trees_and_somebody_left():
     with pytest.raises(ContractError, match="there are no trees. Name their column as clusters"):
         without_mixed_trees(estimate_lift(customers(300), **CUSTOMERS))
-    two = customers(300).assign(tree=np.arange(300) // 30)
+    two = customers(900).assign(tree=np.arange(900) // 30)
     with pytest.raises(NotIdentifiedError, match="everybody is treated among"):
         without_mixed_trees(estimate_lift(two, **CUSTOMERS, clusters="tree"))
 

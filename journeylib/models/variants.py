@@ -33,6 +33,10 @@ class LiftPanel:
         """The doubly robust estimate."""
         return self.results[HEADLINE]
 
+    def judged_by(self, *checks: Check) -> "LiftPanel":
+        """Return the panel under more checks, such as a placebo: a failed one replaces all numbers but the naive."""
+        return LiftPanel({m: r.judged_by(*checks) if m in ADJUSTED else r for m, r in self.results.items()})
+
     @property
     def table(self) -> pd.DataFrame:
         """The estimates side by side (see `judged_table`), with how many untreated customers the weights are worth."""
@@ -177,6 +181,7 @@ def outcome_variants(lift: Lift, cap: float = CAP) -> pd.DataFrame:
     Beside the outcome as it is: cut at its quantile `cap`; whether there was any; and, of those with any, its
     logarithm, about the relative difference. The last compares buyers only, and buying may itself be an effect.
     """
+    lift.verdict.require()
     arms = lift.arms
     if arms.event is not None:
         raise ContractError("a restricted mean has no amounts to cut", way_out="Ask for other horizons.")
@@ -216,5 +221,6 @@ def _or_refused(ask, subject: str) -> Judged:
 
 
 def _require_clusters(lift: Lift) -> None:
+    lift.verdict.require()
     if lift.arms.cluster is None:
         raise ContractError("there are no trees", way_out="Name their column as clusters.")
