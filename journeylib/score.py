@@ -34,20 +34,22 @@ COLUMNS = (
 STEPS = ("reading", "testing on days not seen", "learning from all days", "valuing", "writing")
 
 
-def score(study: Study, value: LifetimeValueResults, path: str | Path) -> pd.DataFrame:
+def score(study: Study, value: LifetimeValueResults, path: str | Path, segment: str | None = None) -> pd.DataFrame:
     """Write one row per customer to a Parquet file that only its owner can read; return what the segments hold.
 
-    `value` is what `lifetime_value` makes of ``study.value_cells()``. Columns: customer_id; the history ``x, t_x,
-    T`` (weeks); ``probability_alive``; ``expected_purchases`` within the horizon; ``expected_spend`` at one of
-    them; ``value``, the discounted margin; ``value_lower, value_upper``, the prediction interval: where the value
-    of this single customer will lie; and ``segment`` (see `segments`). Customers of one value cell share all of
-    that: their mean spend differs by two per cent at most. The file is there as a whole or not at all.
+    `value` is what `lifetime_value` makes of ``study.value_cells()``; where those were parted by a column, as for a
+    fit with it as covariate, `segment` names that. Columns: customer_id; the history ``x, t_x, T`` (weeks);
+    ``probability_alive``; ``expected_purchases`` within the horizon; ``expected_spend`` at one of them; ``value``, the
+    discounted margin; ``value_lower, value_upper``, the prediction interval: where the value of this single customer
+    will lie; and ``segment`` (see `segments`). Customers of one value cell share all of that: their mean spend
+    differs by two per cent at most. The file is there as a whole or not at all.
 
     Returns a row per segment: ``segment, customers, value`` (of all of them).
     """
-    each = value.predict_each().rename(columns={"lower": "value_lower", "upper": "value_upper"})
+    names = {"lower": "value_lower", "upper": "value_upper", "segment": "part"}
+    each = value.predict_each().rename(columns=names)
     each = each.assign(segment=segments(each))
-    _write(study, each, Path(path))
+    _write(study, each, Path(path), segment)
     sums = each.assign(value=each["value"] * each["customers"]).groupby("segment")[["customers", "value"]].sum()
     return sums.sort_values("value", ascending=False).reset_index()
 
@@ -99,23 +101,24 @@ def worth(study: Study, p: LifetimeValue, step: Callable[[], None] = lambda: Non
     return value
 
 
-def _write(study: Study, each: pd.DataFrame, path: Path) -> None:
+def _write(study: Study, each: pd.DataFrame, path: Path, segment: str | None) -> None:
     """Join cells to their customers in the engine, and stream those to a private file."""
-    keys, name = list(orders.VALUE_CELL), study.histories()
+    keys, name = [*orders.VALUE_CELL, *(["part"] if segment else [])], study.histories(segment=segment)
     if missing := [key for key in keys if key not in each]:
-        raise ContractError(f'there is no column "{missing[0]}"', way_out="Value the cells of value_cells().")
+        what = f"the cells are not parted by {segment}" if missing == ["part"] else f'there is no column "{missing[0]}"'
+        raise ContractError(what, way_out="Value the cells of value_cells().")
     days = {key: (each[key] * DAYS_PER["week"]).round().astype("int64") for key in ("t_x", "T")}
     table = each.assign(**days, spend_level=each["spend_level"].astype("Int32"))[[*keys, *COLUMNS]]
     study.engine.attach("scored_frame", table)
     study.engine.keep("scored_cells", "select * from scored_frame")
     customers = int(study.engine.table(orders.customers(name))["customers"].iloc[0])
     with private_file(path, "the scores") as file:
-        written = write_batches(study.engine.batches(orders.scores(name, "scored_cells", COLUMNS)), file)
+        sql = orders.scores(name, "scored_cells", COLUMNS, bool(segment))
+        written = write_batches(study.engine.batches(sql), file)
         if written != customers:
             what = f"{written:,} customers were found in the cells, not {customers:,}"
-            raise ContractError(
-                what, way_out="Value the cells of value_cells(), all of them and parted by nothing else."
-            )
+            way_out = "Value the cells of value_cells(), all of them, and name the segment that parts them."
+            raise ContractError(what, way_out=way_out)
 
 
 def main(request: str) -> int:

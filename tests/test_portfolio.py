@@ -1,5 +1,7 @@
 """Forecasts of many customers: their prediction intervals against brute force, and against what came."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from scipy.special import expit
 
 from journeylib.errors import FitRefusedError
 from journeylib.models import portfolio as module
+from journeylib.models.covariates import Design
 from journeylib.models.drawn import group, interval
 from journeylib.models.futures import purchases_to_come, spend_to_come
 from journeylib.models.histories import Histories
@@ -33,7 +36,7 @@ def world(fits):
     each = purchases.expected_purchases(52.0, x, t_x, T) * spend.expected_spend(x, z)
     rng = np.random.default_rng(7)
     drawn = purchases.draws(200, rng), spend.draws(200, rng)
-    return Portfolio(x, t_x, T, z, purchases, drawn[0], Discount(0.0, 52.0), each, spend, drawn[1])
+    return Portfolio(x, t_x, T, z, purchases, drawn[0], Discount(0.0, 52.0), each, cells()[[]], spend, drawn[1])
 
 
 def test_interval_is_numpys_quantile():
@@ -60,12 +63,40 @@ def test_futures_of_every_model_add_up_to_what_it_expects(fits, model):
     params = np.tile(purchases.params, (200, 1))  # no uncertainty but luck
     each = purchases.dert(x, t_x, T, 0.0027, 52.0) * fits[1].expected_spend(x, z)
     spend = fits[1], np.tile(fits[1].params, (200, 1))
-    world = Portfolio(x, t_x, T, z, purchases, params, Discount(0.0027, 52.0), each, *spend)
+    world = Portfolio(x, t_x, T, z, purchases, params, Discount(0.0027, 52.0), each, cells()[[]], *spend)
     for labels in (np.arange(x.size) % 10, np.zeros(x.size, dtype=int)):  # in small groups one by one, else a normal
         found = world.forecast(group(labels, labels.max() + 1, n), 0.95, 1)
         assert found.expected[0] == pytest.approx(found.estimate, rel=1e-4)
         error = found.predicted.std(axis=0) / np.sqrt(len(found.predicted))
         assert np.all(np.abs(found.predicted.mean(axis=0) - found.estimate) < 4 * error)
+
+
+def plain_twin(fit, params):
+    """The fit without covariates whose parameters these are."""
+    optimum = replace(fit._optimum, theta=np.log(params))
+    return replace(fit, names=fit.family.names, _optimum=optimum, design=Design())
+
+
+@pytest.mark.parametrize("model", [BGNBD, ParetoNBD])
+def test_customers_of_one_kind_are_forecast_as_by_the_model_of_their_kind_alone(fits, model):
+    table = cells().assign(kind=np.where(cells()["T"] > 33, "early", "late"))
+    fit = model(purchase_covariates=("kind",), dropout_covariates=("kind",)).fit(table)
+    draws, spend = fit.draws(50, np.random.default_rng(1)), (fits[1], fits[1].draws(50, np.random.default_rng(2)))
+    for kind in ("early", "late"):
+        some = table[table["kind"] == kind]
+        mine = fit.kinds(some, np.vstack([fit.params, draws]))[1][:, 0]
+        x, t_x, T, z = some[["x", "t_x", "T", "mean_spend"]].to_numpy(float).T
+        worlds = [
+            Portfolio(x, t_x, T, z, purchases, params, Discount(0.0027, 52.0), z, some[purchases.design.names], *spend)
+            for purchases, params in ((fit, draws), (plain_twin(fit, mine[0]), mine[1:]))
+        ]
+        members = group(np.minimum(x, 2).astype(int), 3, some["customers"].to_numpy())
+        found, alone = (world.forecast(members, 0.95, 1) for world in worlds)
+        assert found.expected == pytest.approx(alone.expected, rel=1e-6)
+        assert found.ends == pytest.approx(alone.ends, rel=1e-6)
+        assert found.predicted == pytest.approx(alone.predicted, rel=1e-6, nan_ok=True)
+        found, alone = (world.single(0.95, np.random.default_rng(4)) for world in worlds)
+        assert found == pytest.approx(alone, rel=1e-6)
 
 
 def test_luck_of_many_is_as_wide_as_that_of_each_added_up(world, monkeypatch):

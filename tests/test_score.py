@@ -2,6 +2,7 @@
 
 import stat
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -126,6 +127,31 @@ def test_values_of_other_cells_are_refused(study, value, tmp_path):
     with pytest.raises(ContractError, match="customers were found in the cells, not 2,357"):
         score(study, jl.lifetime_value(*fits, study.value_cells().iloc[1:], **money), tmp_path / "s.parquet")
     assert not list(tmp_path.iterdir())
+
+
+def test_scores_with_a_segment_as_covariate_are_those_of_the_customers_segment(tmp_path):
+    ids = pd.read_csv("data/cdnow/orders.csv", dtype=str)["customer_id"].unique()
+    size = np.where(np.arange(ids.size) % 3 == 0, "small", "large")
+    known = pd.DataFrame({"customer_id": ids, "first_seen_at": "1997-01-01", "segment_size": size})
+    orders = pd.read_csv("data/cdnow/orders.csv", dtype=str)
+    opened, segment = open_study("cdnow", frames={"orders": orders, "customers": known}), "customers.segment_size"
+    purchases = jl.BGNBD(purchase_covariates=("segment",)).fit(opened.purchase_cells(segment=segment))
+    spend = jl.GammaGamma().fit(opened.spend_cells())
+    money = {"horizon": 52, "annual_discount_rate": 0.15, "margin_share": 0.3, "currency": "USD", "draws": 20}
+    value = jl.lifetime_value(purchases, spend, opened.value_cells(segment=segment), **money)
+    score(opened, value, tmp_path / "s.parquet", segment)
+    rows = pq.read_table(tmp_path / "s.parquet").to_pandas().merge(known, on="customer_id")
+    assert len(rows) == 2357
+    each = purchases.expected_purchases(
+        52, rows["x"], rows["t_x"], rows["T"], rows.rename(columns={"segment": "class", "segment_size": "segment"})
+    )
+    assert rows["expected_purchases"].to_numpy() == pytest.approx(each, rel=1e-9)
+    assert rows["value"].sum() == pytest.approx(value.total.value, rel=1e-9)
+    with pytest.raises(ContractError, match="not 2,357. Value the cells .* and name the segment that parts them"):
+        score(opened, value, tmp_path / "t.parquet")
+    whole = jl.lifetime_value(jl.BGNBD().fit(opened.purchase_cells()), spend, opened.value_cells(), **money)
+    with pytest.raises(ContractError, match="the cells are not parted by customers.segment_size. Value the cells of"):
+        score(opened, whole, tmp_path / "t.parquet", segment)
 
 
 def test_hostile_ids_come_back_letter_by_letter(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from customers import cdnow, cells, tell_purchases, tell_spend
 
 from journeylib.errors import ContractError, FitRefusedError
+from journeylib.models.portfolio import predicted_purchases
 from journeylib.models.purchases import BGNBD
 from journeylib.models.quadrature import Discount
 from journeylib.models.spend import GammaGamma
@@ -64,11 +65,20 @@ def test_value_without_end_is_what_ever_longer_horizons_come_to(fits, worth):
     assert "expected_purchases" not in ever.cells
 
 
-def test_covariates_of_purchases_are_refused(fits):
+def test_value_with_covariates_takes_each_customer_for_their_kind(fits):
     told = cells().assign(kind=lambda c: np.where(c["T"] > 33, "early", "late"))
-    covariate = BGNBD(purchase_covariates=("kind",)).fit(told)
-    with pytest.raises(ContractError, match=r"value is not counted with covariates of purchases \(kind\)"):
-        lifetime_value(covariate, fits[1], told, **MONEY)
+    purchases = BGNBD(purchase_covariates=("kind",)).fit(told)
+    found = lifetime_value(purchases, fits[1], told, **MONEY)
+    r, alpha, a, b, effect = purchases.params
+    other = told["kind"] != purchases.design.buying[0].reference
+    plain = BGNBD().fit(cells())
+    for members, scale in ((other, np.exp(-effect)), (~other, 1.0)):
+        params, x, t_x, T = np.array([r, alpha * scale, a, b]), *told.loc[members, ["x", "t_x", "T"]].to_numpy().T
+        bought = plain.dert_draws(params[None], x, t_x, T, Discount(np.log(1.15) / WEEKS_PER_YEAR, 52.0))[0]
+        expected = 0.3 * bought * fits[1].expected_spend(x, told.loc[members, "mean_spend"])
+        assert found.cells.loc[members, "value"].to_numpy() == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ContractError, match='there is no column "kind". The model was fitted with it.'):
+        lifetime_value(purchases, fits[1], cells(), **MONEY)
 
 
 def test_periodic_value_equals_the_sum_over_weeks(fits):
@@ -176,6 +186,24 @@ def test_value_comes_true_in_a_told_story():
     missed = came - found.cells["value"]
     assert abs(missed.sum()) < 3 * np.sqrt(n) * missed.std()
     assert 3 * np.sqrt(n) * missed.std() < 0.2 * came.sum()
+
+
+def test_value_of_kinds_comes_true_in_a_told_story_and_without_covariates_does_not():
+    rng, n = np.random.default_rng(3), 6000
+    west = rng.random(n) < 0.3
+    rates, leave = rng.gamma(0.8, np.exp(0.9 * west) / 8), rng.beta(0.7 * np.exp(0.6 * west), 2.5)
+    known, whole = (tell_purchases(rates, leave, w, np.random.default_rng(5), arrival=1e-9) for w in (39, 91))
+    known = known.assign(t_x=np.ceil(7 * known["t_x"]) / 7, T=39.0, region=np.where(west, "west", "east"))
+    told = known.assign(came=whole["x"] - known["x"]).groupby(["x", "t_x", "T", "region"], as_index=False)
+    told = told.agg(customers=("came", "size"), came=("came", "sum"))
+    by_region = {"purchase_covariates": ("region",), "dropout_covariates": ("region",)}
+    found, plain = (
+        predicted_purchases(model.fit(told), told, 52.0, told["region"]).set_index("group").drop(index="all")
+        for model in (BGNBD(**by_region), BGNBD())
+    )
+    actual = told.groupby("region")["came"].sum()
+    assert ((found["lower"] < actual) & (actual < found["upper"])).all()
+    assert not ((plain["lower"] < actual) & (actual < plain["upper"])).any()
 
 
 def test_shares_of_groups_add_up_to_all_of_it(worth):

@@ -43,6 +43,7 @@ class Portfolio:
     purchases, params : a fit, and parameters as uncertain as it is, one row a draw
     discount : the horizon, and what a wait takes off
     each : what is expected of a customer of each cell, at the estimate
+    covariates : of the cells, where the fit of purchases has some
     spend, spend_params : the same for the spend of a purchase; without them each counts 1
     """
 
@@ -54,6 +55,7 @@ class Portfolio:
     params: np.ndarray
     discount: Discount
     each: np.ndarray
+    covariates: pd.DataFrame
     spend: GammaGammaResults | None = None
     spend_params: np.ndarray | None = None
 
@@ -76,14 +78,14 @@ class Portfolio:
 
         Mean spend enters an expectation as a factor: all else is computed once for each history.
         """
-        columns = np.stack([self.x, self.T, self.t_x, self._known])
+        columns = np.stack([self.x, self.T, self.t_x, self._known, self._kind])
         order = np.lexsort(columns[::-1])
         columns = columns[:, order]
         first = np.flatnonzero(np.append(True, (np.diff(columns) != 0).any(axis=0)))
         ends = np.append(first, order.size)
         for start in range(0, first.size, HISTORIES):
             stop = min(start + HISTORIES, first.size)
-            histories = self._of_histories(*columns[:, first[start:stop]])
+            histories = self._of_histories(order[first[start:stop]])
             for low in range(ends[start], ends[stop], CELLS):
                 cells = order[low : low + CELLS][: ends[stop] - low]
                 row = np.searchsorted(first, np.arange(low, low + cells.size), side="right") - 1 - start
@@ -92,9 +94,10 @@ class Portfolio:
                     drawn *= self.spend_params[:, 2] + self._paid[cells, None]
                 yield cells, drawn
 
-    def _of_histories(self, x: np.ndarray, T: np.ndarray, t_x: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Return what is expected of histories, in units of v + x z where there is spend, one column a draw."""
-        drawn = self.purchases.dert_draws(self.params, x, t_x, T, self.discount)
+    def _of_histories(self, cells: np.ndarray) -> np.ndarray:
+        """Return what is expected of these cells, in units of v + x z where there is spend, one column a draw."""
+        history, known = (values[cells] for values in (self.x, self.t_x, self.T)), self._known[cells]
+        drawn = self.purchases.dert_draws(self.params, *history, self.discount, self.covariates.iloc[cells])
         if self.spend is not None:
             for row, (p, q, _) in zip(drawn, self.spend_params, strict=True):
                 row *= p / (p * known + q - 1)
@@ -126,8 +129,8 @@ class Portfolio:
     def _alive_under(self, cells: np.ndarray) -> np.ndarray:
         """Return the probability that customers of these cells are alive, one row for each draw of the parameters."""
         few, place = np.unique(cells, return_inverse=True)
-        histories = Histories.of(self.x[few], self.t_x[few], self.T[few])
-        gone = [self.purchases.family.log_odds_gone(params, histories) for params in self.params]
+        histories = Histories.of(self.x[few], self.t_x[few], self.T[few], pattern=self._kind[few])
+        gone = [self.purchases.family.log_odds_gone(params.T, histories) for params in self._by_kind]
         return expit(-np.array(gone))[:, place]
 
     def _simulate(
@@ -143,44 +146,45 @@ class Portfolio:
     def single(self, level: float, rng: np.random.Generator) -> np.ndarray:
         """Return the two ends of what a single customer of each cell may bring, in the middle share `level` of futures.
 
-        Living customers of the same x and T share their futures, but for the scale of their spend: the quantiles
-        are found once for each (x, T). That a customer is alive enters with its estimated probability.
+        Living customers of one kind, with the same x and T, share their futures, but for the scale of their spend: the
+        quantiles are found once for them. That a customer is alive enters with its estimated probability.
         """
         u = np.array([1 - level, 1 + level]) / 2
-        pairs, place = np.unique(np.stack([self.x, self._known, self.T]), axis=1, return_inverse=True)
-        alive = self.purchases.probability_alive(self.x, self.t_x, self.T)
+        pairs, place = np.unique(np.stack([self.x, self._known, self.T, self._kind]), axis=1, return_inverse=True)
+        alive = self.purchases.probability_alive(self.x, self.t_x, self.T, covariates=self.covariates)
         rank = 1 - (1 - u) / np.maximum(alive, 1e-300)[:, None]  # among the futures of the living
-        busy = self.discount.reach * (self.params[0, 0] + pairs[0]) / (self.params[0, 1] + pairs[2])
+        r, alpha = self._by_kind[0, pairs[3].astype(int), :2].T
+        busy = self.discount.reach * (r + pairs[0]) / (alpha + pairs[2])
         affordable = np.minimum(BOUGHT / busy, ALL_FUTURES / len(busy))
         many = np.clip(affordable, *FUTURES).astype(int)
         found, by_pair = np.zeros((self.x.size, 2)), np.argsort(place, kind="stable")
         ends = np.searchsorted(place[by_pair], np.arange(len(busy) + 1))
         for start, stop in _blocks(pairs[0], many):
             cells = by_pair[ends[start] : ends[stop]]
-            ordered = self._ordered(*pairs[:, start:stop], many[start:stop].max(), rng)
+            ordered = self._ordered(pairs[:, start:stop], many[start:stop].max(), rng)
             found[cells] = self._look_up(ordered, place[cells] - start, rank[cells], self._paid[cells])
         return found
 
     def _alive(self, draws: np.ndarray, cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw what living customers of these cells bring, each under a draw of the parameters."""
-        come = self._come(draws, self.x[cells], self.T[cells], rng)
+        come = self._come(self._by_kind[draws, self._kind[cells]], self.x[cells], self.T[cells], rng)
         worth = self.discount.worth(come.time)
         if self.spend is None:
             return np.bincount(come.owner, worth, minlength=cells.size)
         params = self.spend_params[draws]
         return spend_to_come(params, self._known[cells], come, worth, rng) * (params[:, 2] + self._paid[cells])
 
-    def _come(self, draws: np.ndarray, x: np.ndarray, T: np.ndarray, rng: np.random.Generator) -> ToCome:
-        """Draw the purchases of living customers, each under a draw of the parameters."""
+    def _come(self, params: np.ndarray, x: np.ndarray, T: np.ndarray, rng: np.random.Generator) -> ToCome:
+        """Draw the purchases of living customers, a row of parameters for each."""
         family = self.purchases.family
-        return purchases_to_come(family, family.living(self.params[draws].T, x, T), self.discount.reach, rng)
+        return purchases_to_come(family, family.living(params.T, x, T), self.discount.reach, rng)
 
-    def _ordered(self, x: np.ndarray, known: np.ndarray, T: np.ndarray, many: int, rng: np.random.Generator):
-        """Draw futures of the living with each (x, T), and order them: blends x pairs x futures, in units of spend."""
+    def _ordered(self, pairs: np.ndarray, many: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw futures of the living of each pair, and order them: blends x pairs x futures, in units of spend."""
         draws = np.arange(many) % len(self.params)
-        row = np.tile(draws, x.size)
-        x, known, T = (np.repeat(values, many) for values in (x, known, T))
-        come = self._come(row, x, T, rng)
+        row = np.tile(draws, pairs.shape[1])
+        x, known, T, kind = np.repeat(pairs, many, axis=1)
+        come = self._come(self._by_kind[row, kind.astype(int)], x, T, rng)
         worth = self.discount.worth(come.time)
         if self.spend is None:
             came = np.bincount(come.owner, worth, minlength=x.size)
@@ -201,6 +205,19 @@ class Portfolio:
         ends = [ordered[low + side, pair[:, None], index] for side in (0, 1)]
         value = ends[0] + (blend - low) * (ends[1] - ends[0])
         return np.where(nothing, 0.0, value * (self._prior + paid[:, None]))
+
+    @cached_property
+    def _kinds(self) -> tuple[np.ndarray, np.ndarray]:
+        """By covariates, of which kind the customers of each cell are; and the parameters by draw and kind."""
+        return self.purchases.kinds(self.covariates, self.params)
+
+    @property
+    def _kind(self) -> np.ndarray:
+        return self._kinds[0]
+
+    @property
+    def _by_kind(self) -> np.ndarray:
+        return self._kinds[1]
 
     @cached_property
     def _prior(self) -> float:
@@ -243,8 +260,9 @@ def predicted_purchases(
     x, t_x, T = numbers(cells, ["x", "t_x", "T"]).values()
     n, discount = counts(cells), Discount(0.0, horizon)
     params = purchases.draws(draws, np.random.default_rng(seed))
-    each = purchases.expected_purchases(horizon, x, t_x, T)
-    portfolio = Portfolio(x, t_x, T, np.full(x.size, np.nan), purchases, params, discount, each)
+    each = purchases.expected_purchases(horizon, x, t_x, T, cells)
+    known = cells[purchases.design.names]
+    portfolio = Portfolio(x, t_x, T, np.full(x.size, np.nan), purchases, params, discount, each, known)
     labels, names = pd.factorize(np.zeros(x.size) if groups is None else np.asarray(groups), sort=True)
     forecast = portfolio.forecast(group(labels, len(names), n), level, seed)
     everyone = forecast.total().assign(group="all", customers=n.sum())

@@ -161,6 +161,16 @@ class PurchaseResults(LikelihoodResults):
             row[:] = expit(-self.family.log_odds_gone(drawn, histories)) * flow[place]
         return found.reshape(len(draws), *shape)
 
+    def kinds(self, covariates: pd.DataFrame, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return of which kind, by covariates, each row's customers are, and parameters by draw and kind.
+
+        `draws` are sets of parameters, one row each (see `draws`). The parameters, draws x kinds x those of the
+        model without covariates, are those of the customers of a kind. Without covariates all are of one.
+        """
+        pattern, designs = self._designs(covariates)
+        params = [np.broadcast_arrays(*map(np.atleast_1d, self._by_pattern(drawn, designs))) for drawn in draws]
+        return pattern, np.swapaxes(params, 1, 2)
+
     def mixing(self) -> pd.DataFrame:
         """Return how customers differ: a row each for the rate of purchases and for leaving.
 
@@ -198,8 +208,12 @@ class PurchaseResults(LikelihoodResults):
             needs = ", ".join(self.design.names)
             raise ContractError(f"this model needs covariates: {needs}", way_out="Hand in covariates=DataFrame.")
         *history, _ = np.broadcast_arrays(*history, np.empty(len(covariates)))
-        pattern, designs = self.design.patterns(covariates)
+        pattern, designs = self._designs(covariates)
         return Histories.of(*read_histories(*history), pattern=pattern), designs, history[0].shape
+
+    def _designs(self, covariates: pd.DataFrame) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """Return the pattern of each row, and the two design matrices by pattern."""
+        return self.design.patterns(covariates) if self.effects else (np.zeros(len(covariates), dtype=int), ())
 
     def _by_pattern(self, params: np.ndarray, designs: tuple[np.ndarray, ...]) -> list[ArrayLike]:
         return with_effects(self.family, params, designs)

@@ -160,9 +160,10 @@ def lifetime_value(
     """Return what each customer, and all of them, will bring within `horizon`.
 
     purchases, spend : fitted models; raises FitRefusedError if one is refused
-    cells : ``x, t_x, T``, ``mean_spend`` (of repeat purchases, the mean over the cell's customers) and, where
-        given, ``customers``; expected spend is linear in mean spend, so nothing is lost. Where it is missing
-        (refunds left nothing, orders were free), and wherever x = 0, the mean spend of all takes its place.
+    cells : ``x, t_x, T``, ``mean_spend`` (of repeat purchases, the mean over the cell's customers), the covariates
+        that `purchases` was fitted with and, where given, ``customers``; expected spend is linear in mean spend, so
+        nothing is lost. Where it is missing (refunds left nothing, orders were free), and wherever x = 0, the mean
+        spend of all takes its place.
     horizon, periods_per_year : in the unit of ``T``; weeks unless told otherwise. An infinite horizon needs a discount
         rate above 0; ``expected_purchases`` and ``revenue``, which are not discounted, are left out then.
     annual_discount_rate : effective, 0 or more; one period is discounted by ln(1 + rate) / periods_per_year
@@ -182,10 +183,11 @@ def lifetime_value(
     discount = _of_a_year(annual_discount_rate, periods_per_year, horizon, discounting)
     rng = np.random.default_rng(seed)
     drawn = {"params": purchases.draws(draws, rng), "spend_params": spend.draws(draws, rng)}
-    table = cells.assign(**_expected(purchases, spend, history, z, discount))
+    table = cells.assign(**_expected(purchases, spend, cells, history, z, discount))
     table["value"] *= margin_share
     each = table["value"].to_numpy() / margin_share
-    portfolio = Portfolio(*history, z, purchases, each=each, discount=discount, spend=spend, **drawn)
+    known = {"each": each, "covariates": cells[purchases.design.names]}
+    portfolio = Portfolio(*history, z, purchases, discount=discount, spend=spend, **known, **drawn)
     forecast = portfolio.forecast(_ranked(each, n), level, seed)
     table[["expected_lower", "expected_upper"]] = margin_share * forecast.ends
     unit = PERIODS.get(round(periods_per_year), "periods")
@@ -203,22 +205,18 @@ def lifetime_value(
 def _expected(
     purchases: PurchaseResults,
     spend: GammaGammaResults,
+    cells: pd.DataFrame,
     history: tuple[np.ndarray, ...],
     z: np.ndarray,
     discount: Discount,
 ) -> dict[str, np.ndarray]:
     """Return what is expected of a customer of each cell, by column; ``value`` is discounted revenue still."""
-    if purchases.effects:
-        raise ContractError(
-            f"value is not counted with covariates of purchases ({', '.join(purchases.design.names)})",
-            way_out="Fit without them, or fit the segments apart and add up their values.",
-        )
     amount = spend.expected_spend(history[0], z)
-    found = {"probability_alive": purchases.probability_alive(*history), "expected_spend": amount}
+    found = {"probability_alive": purchases.probability_alive(*history, covariates=cells), "expected_spend": amount}
     if np.isfinite(discount.horizon):  # without end only discounted purchases are finite
-        found["expected_purchases"] = purchases.expected_purchases(discount.horizon, *history)
+        found["expected_purchases"] = purchases.expected_purchases(discount.horizon, *history, cells)
         found["revenue"] = found["expected_purchases"] * amount
-    discounted = purchases.dert(*history, discount.rate, discount.horizon, discount.discounting)
+    discounted = purchases.dert(*history, discount.rate, discount.horizon, discount.discounting, cells)
     return found | {"value": amount * discounted}
 
 

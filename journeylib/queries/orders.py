@@ -132,13 +132,14 @@ def value_cells(histories: str, *shown: str) -> str:
     return _cells(_levelled(histories), ["spend_level", *shown])
 
 
-def scores(histories: str, scored: str, columns: Sequence[str]) -> str:
+def scores(histories: str, scored: str, columns: Sequence[str], parted: bool) -> str:
     """Every customer, in the order of their ids, with `columns` of the value cell they belong to.
 
-    `scored` are value cells with t_x and T in days.
+    `scored` are value cells with t_x and T in days; where they are `parted`, ``part`` is the segment of the histories.
     """
     shown = ", ".join(f"c.{name}" for name in columns)
     same = " and ".join(f"h.{name} is not distinct from c.{name}" for name in VALUE_CELL)
+    same += " and h.segment = c.part" if parted else ""
     return f"""
 select h.customer_id, h.x, h.t_x / 7.0 as t_x, h.T / 7.0 as T, {shown}
 from {_levelled(histories)} h join {scored} c on {same} order by h.customer_id"""

@@ -65,9 +65,13 @@ class PurchaseHistories(Records):
         """
         return self._cells(orders.value_cells, calibration_end, unit, segment)
 
-    def histories(self, calibration_end: dt.date | str | None = None) -> str:
-        """Return the name of the table of purchase histories that the engine keeps, one row a customer."""
-        return self._history(calibration_end)
+    def histories(self, calibration_end: dt.date | str | None = None, segment: str | None = None) -> str:
+        """Return the name of the table of purchase histories that the engine keeps, one row a customer.
+
+        `segment` is that of `holdout_cells`.
+        """
+        histories = self._history(calibration_end)
+        return self._segmented(histories, segment) if segment else histories
 
     def tracking_days(self, calibration_end: dt.date | str | None = None) -> pd.DataFrame:
         """Count, for every day of observation, customers acquired on it and repeat purchases made on it.
@@ -93,8 +97,8 @@ class PurchaseHistories(Records):
     def _cells(self, query, calibration_end: dt.date | str | None, unit: str, segment: str | None) -> pd.DataFrame:
         if unit not in DAYS_PER:
             raise ContractError(f'no time unit "{unit}"', way_out=f"Take one of {', '.join(DAYS_PER)}.")
-        histories = self._history(calibration_end)
-        sql = query(self._segmented(histories, segment), "segment") if segment else query(histories)
+        histories = self.histories(calibration_end, segment)
+        sql = query(histories, "segment") if segment else query(histories)
         cells = self.engine.table(sql, MOST_CELLS)
         return cells.assign(t_x=cells["t_x"] / DAYS_PER[unit], T=cells["T"] / DAYS_PER[unit])
 
