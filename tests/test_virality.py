@@ -109,11 +109,11 @@ def test_of_200_intervals_93_to_97_in_100_hold_the_truth():
     assert values[:, 2].mean() == pytest.approx(0.5997, abs=0.001)
 
 
-small = st.integers(2, 12).flatmap(
+small = st.integers(10, 16).flatmap(
     lambda n: st.tuples(
         st.lists(st.integers(3, 30), min_size=n, max_size=n),
         st.lists(st.tuples(st.integers(0, n - 1), st.floats(0, 1)), min_size=1, max_size=25),
-        st.lists(st.integers(0, 2), min_size=n, max_size=n),
+        st.lists(st.integers(0, 9), min_size=n - 10, max_size=n - 10).map(lambda more: [*range(10), *more]),
     )
 )
 
@@ -131,7 +131,7 @@ def test_K_and_generation_time_equal_their_sums_by_hand(rows):
     time = found.generation_time(window)
     assert time.value == pytest.approx(mean)
     # Influence by the definition: own events against what all would have brought in the same time.
-    moved = np.zeros(3)
+    moved = np.zeros(10)
     for c, end in enumerate(ends):
         own = sum((t - mean) / sum(e >= t for e in ends) for t, w in zip(times, who, strict=True) if w == c)
         usual = sum((t - mean) / sum(e >= t for e in ends) ** 2 for t in times if t <= end)
@@ -206,6 +206,16 @@ def test_questions_without_an_answer_are_refused():
         referral_contagion([30], [0], ends, [True, True, False], window=40)
     with pytest.raises(NotIdentifiedError, match="nobody of those who were not referred was watched"):
         referral_contagion([30], [0], ends, [True, True, True], window=40)
+    few = (
+        "3 customers are of 2 trees, the largest of 2, too few to tell an error from .needed: 10 trees, none with more"
+    )
+    with pytest.raises(NotIdentifiedError, match=few):
+        reproduction_number([30], [0], ends, clusters=[0, 0, 1])
+    giant = np.where(np.arange(100) < 60, 0, np.arange(100))
+    with pytest.raises(
+        NotIdentifiedError, match="100 customers are of 41 trees, the largest of 60, .* Leave the clusters"
+    ):
+        referral_contagion([30], [0], np.full(100, 50), np.arange(100) < 50, window=40, clusters=giant)
     with pytest.raises(ContractError, match="there are 3 customers. Give referred and weights one entry for each"):
         referral_contagion([30], [0], ends, [True, False])
     with pytest.raises(ContractError, match=r"an event comes after the end in 1 of 1 rows \(first: row 0, times=70.0"):
@@ -243,6 +253,14 @@ def test_exposure_is_right_on_every_day_of_every_customer(customers, random):
     assert seen == expected
     same = found.groupby("customer")["exposed"].diff().dropna()
     assert (same != 0).all()  # no row more than needed
+
+
+def test_nobody_exposed_and_nobody_referred_are_no_error():
+    assert exposure_rows(
+        pd.DataFrame({"customer": [], "stop": [], "lapsed": [], "came": [], "went": []}, dtype=float)
+    ).empty
+    found = reproduction_number([], [], [50, 60])
+    assert (found.at(50).value, found.at(50).upper, found.naive().value) == (0, None, 0)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from journeylib.models.offspring import NegativeBinomial, NegativeBinomialResult
 from journeylib.models.recurrent import MeanCumulative, mean_cumulative_function
 
 WINDOWS = (30, 90, 365)  # days of age by which K is told
+MIN_TREES, LARGEST_TREE = 10, 0.5  # trees needed for an error, and the share of customers that one may have
 IDENTITY = (
     "An identity, not an estimate of K: every friend is a customer too, so it is the share of customers who came by"
     " referral. It stays below 1 however viral the growth, and counts friends still to come as none."
@@ -125,14 +126,14 @@ def reproduction_number(
     times : (e,) age of the referrer, in whole days, when each friend joined   referrers : (e,) who brought the friend,
     0 to n - 1   ends : (n,) age of each customer at the end of observation   clusters : (n,) each customer's tree
 
-    Raises ContractError for what no customer can have.
+    Raises ContractError for what no customer can have, NotIdentifiedError where hardly a tree is independent of others.
 
     >>> K = reproduction_number([10, 40, 40], [0, 0, 1], ends=[90, 60, 30, 20])
     >>> round(K.at(30).value, 3), K.at(90).value, K.naive().value
     (0.25, 1.25, 0.75)
     """
     seen = FollowUp.of(times, referrers, ends)
-    family = None if clusters is None else seen.labels("clusters", clusters)[1]
+    family = None if clusters is None else _families(seen, clusters)
     mean = mean_cumulative_function(times, referrers, ends, clusters=clusters, level=level)
     return Reproduction(mean, seen, family)
 
@@ -154,7 +155,7 @@ def referral_contagion(
     weights : (n,) what each customer counts, such as the odds of having been referred for the others, which makes them
     comparable; without weights it is an association   all else as in `reproduction_number`
 
-    Raises NotIdentifiedError where one of the groups has nobody so old, or brought no friend.
+    Raises NotIdentifiedError where one of the groups has nobody so old, or brought no friend, and for hardly any trees.
 
     >>> both = referral_contagion([5, 9, 7], [0, 0, 1], [20, 20, 30, 30], [True, False, True, False], window=10)
     >>> round(both.value, 9)
@@ -165,7 +166,7 @@ def referral_contagion(
     weight = np.ones(seen.n) if weights is None else column("weights", weights).astype(float)
     if group.size != seen.n or weight.size != seen.n:
         raise ContractError(f"there are {seen.n} customers", way_out="Give referred and weights one entry for each.")
-    family = np.arange(seen.n) if clusters is None else seen.labels("clusters", clusters)[1]
+    family = np.arange(seen.n) if clusters is None else _families(seen, clusters)
     logs, influence = [], np.zeros(seen.n)
     for sign, which, words in ((1, group, "who were referred"), (-1, ~group, "who were not referred")):
         if not (which & (seen.end >= window)).any():
@@ -195,6 +196,19 @@ def _rate(seen: FollowUp, amount: np.ndarray, weight: np.ndarray | None = None) 
     rate = np.bincount(seen.day, weight[seen.customer], seen.size) * step
     own = np.bincount(seen.customer, step[seen.day], seen.n)
     return rate, weight * (own - ratio(rate, at_risk).cumsum()[seen.end])
+
+
+def _families(seen: FollowUp, clusters: ArrayLike) -> np.ndarray:
+    """Return the number of each customer's tree, or refuse trees from which no error can be told."""
+    family = seen.labels("clusters", clusters)[1]
+    size = np.bincount(family)
+    if size.size < MIN_TREES or size.max() > LARGEST_TREE * seen.n:
+        raise NotIdentifiedError(
+            f"{seen.n:,} customers are of {size.size:,} trees, the largest of {size.max():,}, too few to tell an error"
+            f" from (needed: {MIN_TREES} trees, none with more than {LARGEST_TREE:.0%} of the customers)",
+            way_out="Leave the clusters out, and take the interval for too narrow.",
+        )
+    return family
 
 
 def _error(influence: np.ndarray, family: np.ndarray | None) -> float:

@@ -118,7 +118,8 @@ class Referrals(PurchaseSpells):
     def invite_days(self) -> pd.DataFrame:
         """Count invites by how long they waited: ``days``, ``joined`` (1 it led to joining, 0 not yet) and ``invites``.
 
-        Rejected invites wait in vain; those found to be fraud are left out.
+        Rejected invites wait in vain; those found to be fraud are left out. ``kaplan_meier(days, joined,
+        weights=invites)`` then tells how many lead to joining, however recent the last ones are.
 
         >>> from journeylib.study import open_study
         >>> open_study("simulated").invite_days().groupby("joined")["invites"].sum().to_dict()
