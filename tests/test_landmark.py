@@ -7,21 +7,15 @@ import pytest
 from journeylib.errors import ContractError
 from journeylib.models.cox import Cox
 from journeylib.models.landmark import landmark_rows, referrer_effect, referrer_rows
+from journeylib.proofs.friends import refer_and_leave
 
 ASKED = {"first_referral": "referred_at", "duration": "days", "event": "left"}
 
 
 def referrers(n, seed, ratio=1.0):
-    """Customers leave at one rate, times `ratio` from their first referral on, which comes at a rate of its own."""
+    """Customers leave at one rate, times `ratio` from their first referral on."""
     rng = np.random.default_rng(seed)
-    refers, before, after = rng.exponential(450, n), rng.exponential(300, n), rng.exponential(300 / ratio, n)
-    leaves = np.where(refers < before, refers + after, before)
-    watched = rng.uniform(91, 365, n)
-    days = np.minimum(leaves, watched)
-    at = np.where(refers < days, refers, np.nan)
-    return pd.DataFrame(
-        {"referred_at": at, "days": days, "left": leaves <= watched, "tree": rng.integers(0, n // 2, n)}
-    )
+    return refer_and_leave(n, rng, ratio=ratio).assign(tree=rng.integers(0, n // 2, n))
 
 
 def churn(rows):

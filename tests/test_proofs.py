@@ -19,8 +19,15 @@ from journeylib.proofs import (
     TRIALS,
     coverage,
     coverage_checks,
+    flag_check,
+    flag_finding,
+    flag_table,
+    friends,
+    hidden_reason,
+    naive_beside_right,
     other_stories,
     pooled_coverage,
+    referral,
     refusal_check,
     refusal_finding,
     refusals,
@@ -145,6 +152,50 @@ def test_spells_of_a_customer_touch_and_end_with_what_is_watched():
     assert (still["origin"] + still["day"] == still["customer"] + 1).all()
 
 
+def test_referred_gain_what_the_quadrature_of_their_odds_says():
+    for hidden in (False, True):
+        told = friends.come_by_referral(MANY, rng(), hidden=hidden)
+        gained = friends.LIFT[0] + friends.LIFT[1] * told.loc[told["referred"], "x1"]
+        assert within(gained, friends.effect_on_referred(hidden))
+    same = friends.come_by_referral(MANY, rng(), hidden=True, lifts=False)
+    assert (told["spend"] - same["spend"]).to_numpy() == pytest.approx(
+        gained.reindex(told.index, fill_value=0).to_numpy()
+    )
+    assert same.drop(columns="spend").equals(told.drop(columns="spend"))  # nothing else knows of a lift
+
+
+def test_hidden_reason_moves_the_placebos_and_measured_ones_alone_do_not():
+    for hidden in (False, True):
+        told = friends.come_by_referral(20_000, rng(), hidden=hidden)
+        for name, pulls in (("before", [1.0, 0.5, 0.0]), ("apart", [0.0, 0.5, 1.0])):
+            left = told[name] - told[friends.COVARIATES] @ pulls
+            gap = left[told["referred"]].mean() - left[~told["referred"]].mean()
+            assert gap > 0.4 if hidden else abs(gap) < 0.03
+
+
+def test_customers_bring_as_many_friends_by_an_age_as_the_law_of_ages_says():
+    told = friends.bring_friends(MANY // 4, rng(), growth=0.005, days=540)
+    came = told[told["referrer"] >= 0]
+    for window in (0, 30, 90):
+        old = told["age"] >= window
+        early = came["referrer"][came["referrer_age"] <= window]
+        brought = np.bincount(early, minlength=len(told))[old]
+        assert within(brought, referral.friends_by(window)), window
+    ever = np.bincount(came["referrer"], minlength=len(told))[told["age"] > 450]
+    assert within(ever == 0, (1 + friends.K / friends.SHAPE) ** -friends.SHAPE)
+
+
+def test_friends_are_of_the_tree_of_their_referrer_who_was_there_before_them():
+    told = friends.bring_friends(500, rng(), growth=-0.002)
+    came = told[told["referrer"] >= 0]
+    up = told.loc[came["referrer"]].reset_index(drop=True)
+    assert (up.index.size > 300) and (came["referrer"] < came.index).all()
+    assert (came["tree"].to_numpy() == up["tree"]).all()
+    assert (up["age"] - came["age"].to_numpy() == came["referrer_age"].to_numpy()).all()
+    roots = told[told["referrer"] < 0]
+    assert roots["tree"].tolist() == list(range(len(roots)))
+
+
 @pytest.mark.parametrize("name", TRIALS)
 def test_a_story_is_told_again_the_same_and_with_another_seed_otherwise(name):
     told = TRIALS[name].told(200, seed=1)
@@ -165,6 +216,45 @@ def test_intervals_of_contracts_hold_what_was_planted_as_often_as_they_say():
     found = repeat("contracts", customers=1500, repetitions=200, seed=1)
     assert coverage(found)["verdict"].tolist() == [HOLDS] * 2
     assert pooled_coverage([found])[0].lower < 0.95 < pooled_coverage([found])[0].upper
+
+
+def test_naive_answers_about_referral_miss_what_right_ones_hold():
+    table = coverage(naive_beside_right(customers=1000, repetitions=40, seed=1)).set_index(["model", "parameter"])
+    naive = {"lift": "difference of means", "lift of none": "difference of means", "leaving after a referral":
+             "ever against never", "friends within a year": "friends / customers"}  # fmt: skip
+    wrong = table.index.isin(naive.items())
+    assert wrong.sum() == len(naive) == table.index.get_level_values(0).nunique()
+    assert (table.loc[wrong, "covered_pct"] < 25).all() and (table.loc[~wrong, "verdict"] == HOLDS).all()
+    assert (table["fits"] == 40).all()
+    found = table["found"]
+    assert found["leaving after a referral", "ever against never"] == pytest.approx(0.42, abs=0.03)
+    assert found["friends within a year", "friends / customers"] < 0.85 * friends.K
+
+
+def test_hidden_reason_misleads_the_lift_and_the_placebo_gives_it_away():
+    found = hidden_reason(customers=1000, repetitions=60, seed=1)
+    measured, hidden = flag_table(found).to_dict("records")
+    assert measured["covered_pct"] > 86 and measured["flagged_pct"] < 14  # 95 and 5, and three Monte-Carlo errors
+    assert hidden["covered_pct"] < 60 and hidden["flagged_pct"] > 80
+    assert hidden["found"] > hidden["planted"] + 2
+    assert flag_check(found).passed
+    share = flag_finding(found)
+    assert share.value == pytest.approx(hidden["flagged_pct"] / 100) and share.n == 60
+    assert 0.8 < share.lower < share.value
+
+
+def test_placebo_that_keeps_silent_fails_the_check():
+    rows = {"model": "a reason is hidden", "parameter": "placebo", "refused": "", "upper": 1.0}
+    table = pd.DataFrame({**rows, "lower": [0.5] * 7 + [-0.5] * 3})
+    check = flag_check(table)
+    assert (check.passed, check.value, check.limit) == (False, "7 of 10", "at least 80 %")
+    assert flag_check(table[:0]).passed is False
+
+
+def test_customers_too_few_to_compare_have_a_reason_and_no_number():
+    found = repeat("lift", customers=25, repetitions=2, seed=1)
+    assert found["estimate"].isna().all()
+    assert found["refused"].str.contains("is refused|no overlap|no weights|never varies|settled", regex=True).all()
 
 
 def test_refused_repetitions_have_a_reason_and_no_number_and_are_counted_apart():

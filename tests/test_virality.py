@@ -1,25 +1,36 @@
 """K, generation time, contagion and exposure: a world told by hand, perturbation, brute force, a simulated company."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from referral_world import AGES, SHAPE, K, tell_referrals
+from scipy.stats import gamma
 
 import journeylib as jl
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.models.exposure import exposure_rows
 from journeylib.models.virality import referral_contagion, reproduction_number
+from journeylib.proofs.friends import AGE, SHAPE, K, bring_friends
+from journeylib.proofs.referral import friends_by
+
+AGES = gamma(AGE[0], scale=AGE[1])
+
+
+class Told(NamedTuple):
+    times: np.ndarray
+    referrers: np.ndarray
+    ends: np.ndarray
+    trees: np.ndarray
 
 
 def flat(seeds, seed):
     """Seeds come at an even rate, as in the table of the literature's naive estimate: 20,000 make 42,000 customers."""
-    return tell_referrals(seeds, -0.001, np.random.default_rng(seed))
-
-
-def truth(window):
-    return K * AGES.cdf(window)
+    told = bring_friends(seeds, np.random.default_rng(seed), growth=-0.001)
+    came = told[told["referrer"] >= 0]
+    return Told(*(values.to_numpy() for values in (came["referrer_age"], came["referrer"], told["age"], told["tree"])))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +47,7 @@ def test_naive_share_misses_an_eighth_of_K_and_the_mean_cumulative_function_none
     assert naive.lower is None and "identity" in naive.note
     for window in (120, 240):
         at = found.at(window)
-        assert at.lower < truth(window) < at.upper
+        assert at.lower < friends_by(window) < at.upper
     error = found.curve.loc[found.curve["time"] <= 120, "std_error"].iloc[-1]
     assert error == pytest.approx(0.0057, abs=0.0003)
 
@@ -45,7 +56,7 @@ def test_K_is_told_by_window_and_never_beyond_the_oldest_age(world):
     _, found = world
     table = found.summary((30, 90, 365))
     assert table["window"].tolist() == [30, 90, 365]
-    assert table["K"].head(2).to_numpy() == pytest.approx([truth(30), truth(90)], abs=0.02)
+    assert table["K"].head(2).to_numpy() == pytest.approx([friends_by(30), friends_by(90)], abs=0.02)
     assert table["at_risk"].is_monotonic_decreasing
     assert np.isnan(table["K"].iloc[2]) and table["note"].iloc[2] == f"the oldest customer is {found.oldest} days old"
     for ask in (found.at, found.generation_time, found.offspring):
@@ -69,12 +80,12 @@ def test_generation_time_is_that_of_the_story_although_most_are_young(world):
 def test_dispersion_and_what_follows_from_it_are_those_of_the_story(world):
     _, found = world
     offspring = found.offspring(240)
-    assert np.abs((offspring.params - [truth(240), SHAPE]) / offspring.bse).max() < 4
+    assert np.abs((offspring.params - [friends_by(240), SHAPE]) / offspring.bse).max() < 4
     assert offspring.bse["K"] == pytest.approx((found.at(240).upper - found.at(240).lower) / 3.92, rel=0.01)
     zero = offspring.zero_share()
-    assert zero.lower < (1 + truth(240) / SHAPE) ** -SHAPE < zero.upper
+    assert zero.lower < (1 + friends_by(240) / SHAPE) ** -SHAPE < zero.upper
     size = offspring.tree_size()
-    assert size.lower < 1 / (1 - truth(240)) < size.upper
+    assert size.lower < 1 / (1 - friends_by(240)) < size.upper
     assert offspring.extinction().value == 1.0
 
 
@@ -87,7 +98,7 @@ def cover(runs, seeds):
         found = reproduction_number(told.times, told.referrers, told.ends, clusters=told.trees)
         both, time, shape = [found.at(w) for w in (120, 240)], found.generation_time(240), found.offspring(240)
         k = shape.conf_int().loc["k"]
-        held.append([e.lower < truth(w) < e.upper for e, w in zip(both, (120, 240), strict=True)])
+        held.append([e.lower < friends_by(w) < e.upper for e, w in zip(both, (120, 240), strict=True)])
         held[-1] += [time.lower < ages < time.upper, k["lower"] < SHAPE < k["upper"]]
         values.append([found.naive().value, *(e.value for e in both), time.value, shape.params["k"]])
     return np.mean(held, axis=0), np.array(values)
@@ -96,7 +107,7 @@ def cover(runs, seeds):
 def test_intervals_hold_the_truth_in_small_worlds():
     held, values = cover(60, 1_000)
     assert (held >= 0.86).all()  # 0.95 less three standard errors
-    assert values[:, 1].mean() == pytest.approx(truth(120), abs=3 * values[:, 1].std() / np.sqrt(60))
+    assert values[:, 1].mean() == pytest.approx(friends_by(120), abs=3 * values[:, 1].std() / np.sqrt(60))
 
 
 @pytest.mark.audit

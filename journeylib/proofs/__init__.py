@@ -5,6 +5,7 @@ customers, without a likelihood. A method joins with a story in `stories` and an
 """
 
 from journeylib.proofs.forecasts import forecast_errors, other_stories
+from journeylib.proofs.misled import flag_check, flag_finding, flag_table, hidden_reason, naive_beside_right
 from journeylib.proofs.refusals import refusal_check, refusal_finding, refusals
 from journeylib.proofs.trials import TRIALS, coverage, coverage_checks, pooled_coverage, repeat, trial_table
 
@@ -12,7 +13,12 @@ __all__ = [
     "TRIALS",
     "coverage",
     "coverage_checks",
+    "flag_check",
+    "flag_finding",
+    "flag_table",
     "forecast_errors",
+    "hidden_reason",
+    "naive_beside_right",
     "other_stories",
     "pooled_coverage",
     "refusal_check",

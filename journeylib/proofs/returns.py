@@ -4,13 +4,12 @@ Customers come back at their own rate a day, and some never do. With L(t) the me
 chance not to have come back t days after any purchase, everything planted here follows.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from journeylib.estimates import Estimate, Verdict
+from journeylib.estimates import Estimate
 from journeylib.models.competing import aalen_johansen
 from journeylib.models.cox import Cox
 from journeylib.models.latergaps import later_gap
@@ -55,20 +54,6 @@ OFTEN = {f"purchases by day {age}": age * (1 - waiting(1)) for age in (90, 365)}
 RATIO = {"west, times as often": (1 - waiting(FASTER)) / (1 - waiting(1))}
 
 
-@dataclass(frozen=True)
-class Answers:
-    """What methods found, in the shape of a fit: a row for each number that was planted."""
-
-    found: tuple[Estimate, ...]
-    converged: bool = True
-    verdict: Verdict = Verdict.of(())
-
-    def summary(self) -> pd.DataFrame:
-        """Return ``parameter, estimate, lower, upper``."""
-        rows = [(e.name, e.value, e.lower, e.upper) for e in self.found]
-        return pd.DataFrame(rows, columns=["parameter", "estimate", "lower", "upper"])
-
-
 def tell(planted: Mapping[str, float], customers: int, rng: np.random.Generator) -> pd.DataFrame:
     """Tell of customers who come back or not, a row a spell; see `stories.come_back`."""
     return _told(np.zeros(customers), rng)
@@ -79,43 +64,43 @@ def tell_regions(planted: Mapping[str, float], customers: int, rng: np.random.Ge
     return _told((rng.random(customers) < WEST).astype(float), rng)
 
 
-def first_returns(told: pd.DataFrame) -> Answers:
+def first_returns(told: pd.DataFrame) -> list[Estimate]:
     """Ask Kaplan-Meier for the shares that come back after the first purchase."""
     curve = _curve(told[told["order_no"] == 1])
-    return _answers(FIRST, (curve.probability(days) for days in (30, 90, 365)))
+    return [curve.probability(days) for days in (30, 90, 365)]
 
 
-def second_returns(told: pd.DataFrame) -> Answers:
+def second_returns(told: pd.DataFrame) -> list[Estimate]:
     """Ask the weighted curve for the share that comes back after the second, of those who were quick the first time."""
     second, ends = told[told["order_no"] == TWO], told.groupby("customer")["day"].sum()
     columns = second["day"], second["cause"] > 0, second["origin"], second["customer"], ends
-    return _answers(SECOND, [later_gap(*columns, within=TWICE).probability(TWICE)])
+    return [later_gap(*columns, within=TWICE).probability(TWICE)]
 
 
-def waits(told: pd.DataFrame) -> Answers:
+def waits(told: pd.DataFrame) -> list[Estimate]:
     """Ask the restricted mean for the days waited after the first purchase."""
-    return _answers(WAIT, [restricted_mean(_curve(told[told["order_no"] == 1]), TWICE)])
+    return [restricted_mean(_curve(told[told["order_no"] == 1]), TWICE)]
 
 
-def causes(told: pd.DataFrame) -> Answers:
+def causes(told: pd.DataFrame) -> list[Estimate]:
     """Ask Aalen-Johansen who comes back for the same, and who for something else."""
     first = told[told["order_no"] == 1]
     curves = aalen_johansen(first["day"], first["cause"])
-    return _answers(CAUSES, (curves.probability(cause, TWICE) for cause in (1, 2)))
+    return [curves.probability(cause, TWICE) for cause in (1, 2)]
 
 
-def purchases(told: pd.DataFrame) -> Answers:
+def purchases(told: pd.DataFrame) -> list[Estimate]:
     """Ask the mean cumulative function for the purchases after the first, by age."""
     back, ends = told[told["cause"] > 0], told.groupby("customer")["day"].sum()
     curve = mean_cumulative_function(back["origin"] + back["day"], back["customer"], ends)
-    return _answers(OFTEN, (curve.estimate(age) for age in (90, 365)))
+    return [curve.estimate(age) for age in (90, 365)]
 
 
-def ratios(told: pd.DataFrame) -> Answers:
+def ratios(told: pd.DataFrame) -> list[Estimate]:
     """Ask Cox, clustered by customer, how much more often the west comes back."""
     rows = told.assign(stop=told["origin"] + told["day"], event=told["cause"] > 0)
     fit = Cox("west", clusters="customer").fit(rows, start="origin")
-    return _answers(RATIO, [fit.hazard_ratio("west", transform=None)])
+    return [fit.hazard_ratio("west", transform=None)]
 
 
 def _told(west: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
@@ -127,7 +112,3 @@ def _told(west: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
 
 def _curve(spells: pd.DataFrame) -> KaplanMeierCurve:
     return kaplan_meier(spells["day"], spells["cause"] > 0)
-
-
-def _answers(planted: Iterable[str], found: Iterable[Estimate]) -> Answers:
-    return Answers(tuple(replace(e, name=name) for name, e in zip(planted, found, strict=True)))

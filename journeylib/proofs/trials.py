@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from journeylib.errors import ParameterError, did_you_mean
+from journeylib.errors import NotIdentifiedError, ParameterError, did_you_mean
 from journeylib.estimates import LEVEL, Check, Estimate
 from journeylib.models.climb import REACH
 from journeylib.models.likelihood import LikelihoodResults
 from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.retention import ShiftedBetaGeometric
 from journeylib.models.spend import GammaGamma
-from journeylib.proofs import returns, stories
+from journeylib.proofs import referral, returns, stories
 
 PATIENCE = 2  # seconds before progress is shown
 HOLDS, MISSES = "✓\N{NO-BREAK SPACE}right", "✗\N{NO-BREAK SPACE}wrong"
@@ -30,13 +30,13 @@ ADVICE = "Tell more customers: with few the likelihood is skewed. If it stays, d
 
 @dataclass(frozen=True)
 class Trial:
-    """A story with planted parameters, and the model that should find them, by name."""
+    """A story with planted parameters, and the method that should find them: a fit, or an estimate of each in order."""
 
     name: str
     method: str
     planted: Mapping[str, float]
     tell: Callable[[Mapping[str, float], int, np.random.Generator], pd.DataFrame]
-    fit: Callable[[pd.DataFrame], LikelihoodResults | returns.Answers]
+    fit: Callable[[pd.DataFrame], LikelihoodResults | list[Estimate]]
 
     def told(self, customers: int, seed: int, repetition: int = 0) -> pd.DataFrame:
         """Tell the story once: the same numbers give the same customers, whatever other trials there are.
@@ -46,6 +46,22 @@ class Trial:
         """
         rng = np.random.default_rng([seed, repetition, *self.name.encode()])
         return self.tell(self.planted, customers, rng)
+
+    def found(self, told: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+        """Return ``parameter, estimate, lower, upper`` and "", or parameters without numbers and the reason.
+
+        >>> TRIALS["K"].found(pd.DataFrame({"referrer": [-1], "referrer_age": -1, "age": 9, "tree": 0}))[1]
+        'nobody was observed at age 30: the oldest is 9'
+        """
+        nothing = pd.DataFrame({"parameter": list(self.planted)})
+        try:
+            fit = self.fit(told)
+        except NotIdentifiedError as error:
+            return nothing, error.what
+        if isinstance(fit, LikelihoodResults):
+            return (fit.summary() if fit.converged else nothing), "; ".join(fit.verdict.reasons)
+        rows = [(name, e.value, e.lower, e.upper) for name, e in zip(self.planted, fit, strict=True)]
+        return pd.DataFrame(rows, columns=["parameter", "estimate", "lower", "upper"]), ""
 
 
 def trial_table() -> pd.DataFrame:
@@ -71,18 +87,22 @@ def repeat(method: str, customers: int, repetitions: int, seed: int) -> pd.DataF
     if not trials:
         known = {word for trial in _ALL for word in (trial.method, trial.name)}
         raise ParameterError(f'no trial is called "{method}"', way_out=did_you_mean(method, known))
+    return run(trials, customers, repetitions, seed)
+
+
+def run(trials: Sequence[Trial], customers: int, repetitions: int, seed: int) -> pd.DataFrame:
+    """Tell and fit trials many times; see `repeat`.
+
+    >>> run([TRIALS["sBG"]], customers=29, repetitions=1, seed=1)["parameter"].tolist()
+    ['a', 'b']
+    """
     jobs, rows = [(trial, repetition) for trial in trials for repetition in range(repetitions)], []
-    for trial, repetition in tqdm(jobs, desc=method, delay=PATIENCE, mininterval=1, leave=False):
-        fit = trial.fit(trial.told(customers, seed, repetition))
-        found = fit.summary() if fit.converged else pd.DataFrame({"parameter": list(trial.planted)})
+    for trial, repetition in tqdm(jobs, desc=trials[0].method, delay=PATIENCE, mininterval=1, leave=False):
+        found, refused = trial.found(trial.told(customers, seed, repetition))
         planted = found["parameter"].map(trial.planted)
-        rows.append(found.assign(model=trial.name, planted=planted, repetition=repetition, refused=_why(fit)))
+        rows.append(found.assign(model=trial.name, planted=planted, repetition=repetition, refused=refused))
     columns = ["model", "parameter", "planted", "repetition", "estimate", "std_error", "lower", "upper", "refused"]
     return pd.concat(rows, ignore_index=True).reindex(columns=columns)
-
-
-def _why(fit: LikelihoodResults | returns.Answers) -> str:
-    return "; ".join(fit.verdict.reasons)
 
 
 def coverage(found: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
@@ -205,6 +225,9 @@ _ALL = (
     Trial("restricted mean", "returns", returns.WAIT, returns.tell, returns.waits),
     Trial("mean cumulative function", "returns", returns.OFTEN, returns.tell, returns.purchases),
     Trial("Cox by customer", "returns", returns.RATIO, returns.tell_regions, returns.ratios),
+    *(Trial(name, "lift", referral.ADDED, referral.tell_referred(), ask) for name, ask in referral.LIFTS.items()),
+    Trial("Cox of referrers", "referrers", referral.HAZARD, referral.tell_referrers, referral.hazards),
+    Trial("K", "friends", referral.BROUGHT, referral.tell_growth, referral.brought),
     Trial("sBG", "contracts", {"a": 0.7, "b": 1.2}, _contracts, ShiftedBetaGeometric().fit),
 )
 TRIALS = {trial.name: trial for trial in _ALL}
