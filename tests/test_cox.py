@@ -14,6 +14,7 @@ from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.models.cox import Cox
 from journeylib.models.designs import recurrent_design
 from journeylib.models.proportional import clustered
+from journeylib.models.ties import Ties
 from journeylib.models.timesplit import split_at
 
 BLADDER = ["rx", "size", "number"]
@@ -325,6 +326,27 @@ def test_residuals_sum_to_zero_and_a_second_run_gives_the_same_bits(heart_fit):
     rows = load("heart").astype({"transplant": float})
     again = Cox(["age", "year", "surgery", "transplant"], clusters="id").fit(rows, "start", "stop", "event")
     assert again.summary().equals(heart_fit.summary())
+
+
+@pytest.mark.parametrize("m", [1, 2, 16, 17, 40, 5000])
+@pytest.mark.parametrize("ratio", [1.0, 1.01, 3.0, 100.0])
+def test_sums_over_tied_events_equal_those_taken_one_by_one(m, ratio):
+    E0 = 0.37 * m
+    S0, f = np.longdouble(E0 * ratio), np.arange(m, dtype=np.longdouble) / m
+    phi = S0 - f * np.longdouble(E0)
+    expected = [
+        (1 / phi).sum(),
+        (f / phi).sum(),
+        (phi**-2).sum(),
+        (f / phi**2).sum(),
+        (f**2 / phi**2).sum(),
+        np.log(phi).sum(),
+    ]
+    found = Ties.efron(*(np.array([value], float) for value in (S0, E0, m)))
+    # What is small beside the first of its kind need only be right beside it: it is only ever added to it.
+    size = [expected[0], expected[0] / ratio, expected[2], expected[2] / ratio, expected[2] / ratio**2, expected[5]]
+    for got, exact, scale in zip(found, expected, size, strict=True):
+        assert float(got[0]) == pytest.approx(float(exact), rel=1e-11, abs=1e-12 * abs(float(scale)) + 1e-300)
 
 
 def test_ties_of_a_hundred_million_events_cost_what_single_ones_do_and_agree():

@@ -16,7 +16,10 @@ from journeylib.models.likelihood import FLAT
 TWICE = 1e-9  # of the information per event, below which nothing varies, or one covariate repeats others
 MANY_CLUSTERS = 50  # below it, standard errors by customer come out too small (Cameron & Miller, 2015)
 WAIT = "Nobody was seen to have the event: watch longer."
-FEW_EVENTS = "Too few events for so many coefficients: leave covariates out, group levels, or watch longer."
+FEW_EVENTS = (
+    "Too few events for so many coefficients (ten each: Peduzzi and others, 1995): leave covariates out, group levels,"
+    " or watch longer."
+)
 ALL_SEEN = "Was anybody left out because the event had not come yet? Then the waits are too short."
 FEW_CLUSTERS = "Standard errors by customer come out too small with so few of them."
 WITHIN = "Among those at risk together it never differs: leave it out, or stratify by less."
@@ -30,7 +33,7 @@ def check_start(frame: pd.DataFrame, names: Sequence[str], rows: HazardRows) -> 
     [1, 'not age']
     """
     events = int(rows.events)
-    same = [name for name in names if (need(frame, name) == frame[name].iloc[0]).all()]
+    same = [name for name in names if len(need(frame, name).unique()) == 1]
     leave = f"Leave out what is the same in all rows: {_listed(same)}."
     return (
         Check("events", events > 0, events or "everything is censored", "at least 1", WAIT),

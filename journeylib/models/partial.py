@@ -55,7 +55,9 @@ class PartialLikelihood:
         """Take the sums at coefficients beta : (columns,)."""
         # Column by column, so that alike rows get the same value to the last bit, wherever they stand.
         eta = sum((b * column for b, column in zip(beta, self.x, strict=True)), self.offset)
-        with np.errstate(over="ignore", invalid="ignore"):  # far off, which a climb notices and turns back from
+        with np.errstate(
+            over="ignore", invalid="ignore", divide="ignore"
+        ):  # far off, which a climb notices and turns back from
             r = self.n * np.exp(eta)
             S0, S1 = self.sets.sums(r), self.sets.sums(self.x * r)
             died = r[self.sets.died]

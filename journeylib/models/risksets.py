@@ -60,9 +60,9 @@ class RiskSets:
         """Sum the values of the rows, shape (rows,) or (columns, rows), over each risk set."""
         if values.ndim > 1:
             return np.stack([self.sums(column) for column in values])
-        total = self._from_here_on(self.leave, values, self.end + 1)
+        total = self._beyond(self.leave, values)
         if self.late.size:
-            total -= self._from_here_on(self.enter[self.late], values[self.late], self.end)
+            total -= self._beyond(self.enter[self.late], values[self.late])
         return total.astype(float)
 
     def event_sums(self, values: np.ndarray) -> np.ndarray:
@@ -76,10 +76,10 @@ class RiskSets:
         total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
         return total[self.leave] - total[self.enter]
 
-    def _from_here_on(self, place: np.ndarray, values: np.ndarray, until: np.ndarray) -> np.ndarray:
-        """Sum by place, and then from behind each set up to a place `until` in the same stratum."""
+    def _beyond(self, place: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Sum by place, and then from behind each set up to the end of its stratum."""
         # Summed from the end, where few are left: the other way round small sums would be differences of large ones.
         # Extended precision, so that what other strata add cancels without a trace.
         by_place = np.bincount(place, values, self.time.size + 2).astype(np.longdouble)
         total = by_place[::-1].cumsum()[::-1]
-        return total[1 : self.time.size + 1] - total[until]
+        return total[1 : self.time.size + 1] - total[self.end + 1]

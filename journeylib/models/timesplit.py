@@ -34,8 +34,8 @@ def split_at(
 
     Hand ``covariates`` of the result, in place of those it was made from, to `Cox` to get a hazard ratio for each
     stretch. Outside its stretch a measure is 0 and a category its most frequent level, so that it says nothing there.
-    The rows have a column ``start`` where they had none; -1 then stands for the very beginning, day 0 included. A
-    day belongs to the stretch that it ends. Name clusters if you did before.
+    Without `start` the rows get a column ``start``, or a new one of that name; -1 in it stands for the very beginning,
+    day 0 included. A day belongs to the stretch that it ends. Name clusters if you did before.
 
     Raises ContractError for days that are not above 0, or not in ascending order.
 
@@ -51,7 +51,7 @@ def split_at(
         raise ContractError(f"rows cannot be split at days {days}", way_out="Give days above 0 in ascending order.")
     values = numbers(frame, [stop, event, *([start] if start else [])])
     begin = values[start] if start else np.full(len(frame), -1.0)
-    refuse(begin >= values[stop], f"{start} is not before {stop}", values, "Leave out rows of no length.")
+    refuse(begin >= values[stop], f"{start or 'day -1'} is not before {stop}", values, "Leave out rows of no length.")
     edges, parts, names = [-np.inf, *cuts, np.inf], [], names_of(covariates)
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (begin < high) & (values[stop] > low)
