@@ -50,12 +50,12 @@ def test_without_frailty_the_likelihood_is_that_of_cox(tumours):
 
 
 def test_planted_variance_of_pace_and_effect_are_found_where_cox_is_too_small():
-    rows = tell_customers(0, 6000)
+    rows = tell_customers(0, 20_000)
     found = GammaFrailty("club", "customer_id").fit(rows, "start")
     z = (found.params - [0.5, np.log(1.6)]) / found.bse
     assert np.abs(z).max() < 3
     cox = Cox("club", clusters="customer_id").fit(rows, "start")
-    assert cox.params.iloc[0] < np.log(1.6) - 3 * cox.bse.iloc[0] + 0.05
+    assert cox.params.iloc[0] + 2 * cox.bse.iloc[0] < np.log(1.6)  # the quick leave the risk set after four orders
     paces = found.paces()
     truth = rows.drop_duplicates("customer_id").set_index("customer_id")["pace"]
     assert paces.mean() == pytest.approx(1)
