@@ -24,6 +24,8 @@ from journeylib.proofs import (
     flag_table,
     friends,
     hidden_reason,
+    misreading_check,
+    misreadings,
     naive_beside_right,
     other_stories,
     pooled_coverage,
@@ -35,6 +37,7 @@ from journeylib.proofs import (
     returns,
     stories,
 )
+from journeylib.proofs.misreadings import MISLED, true_answers
 from journeylib.proofs.refusals import REFUSED
 from journeylib.proofs.trials import HOLDS, MISSES
 from journeylib.proofs.worlds import ANSWERED, SILENT, hard_histories, hard_spend, outcome
@@ -347,6 +350,36 @@ def test_hard_spend_is_answered_or_refused_by_name():
     counted = judged(GammaGamma, hard_spend, range(48))
     assert not silent(counted)
     assert counted[ANSWERED] >= 16
+
+
+def test_misreadings_mislead_and_the_answers_beside_them_hold_the_truth():
+    table = misreadings(40_000, seed=1)
+    assert len(table) == 6
+    assert misreading_check(table).passed, table
+    assert (table["trap_says"] == MISLED).all()
+
+
+def test_the_truth_behind_misreadings_is_what_told_customers_do():
+    rng_, watched = rng(), np.full(MANY, 300)
+    pace = np.where(np.arange(MANY) % 2, 1.0, 0.5)
+    rate = rng_.gamma(returns.SHAPE, 1 / returns.SCALE, MANY) * pace
+    rate[rng_.random(MANY) < returns.NEVER] = 0.0
+    told = stories.come_back(rate, np.ones(MANY), watched + 90, rng_)  # watched on, so that no wait is cut
+    truth = true_answers(watched, pace, 90)
+    back = (told["day"] <= 90) & (told["cause"] > 0)
+    first, any_ = told["order_no"] == 1, told["origin"] <= 300 - 90
+    assert within(back[first], truth["completed waits only"])
+    assert within(back[any_], truth["waits open on one day"], 8)  # purchases of one customer hang together
+    quick = set(told["customer"][first & (told["day"] <= 180) & (told["cause"] > 0)])
+    second = (told["order_no"] == 2) & told["customer"].isin(quick) & (told["origin"] <= 180)
+    assert within(back[second], truth["later waits as they are"])
+
+
+def test_answers_far_from_the_truth_fail_the_check_of_misreadings():
+    table = misreadings(5000, seed=2)
+    off = table.assign(answer_pct=table["answer_pct"] + 50)
+    check = misreading_check(off)
+    assert (check.passed, check.value) == (False, f"0 of {len(table)}")
 
 
 @pytest.mark.audit

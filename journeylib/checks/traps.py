@@ -96,14 +96,21 @@ def naive_answers(first: pd.DataFrame, horizon: int) -> pd.DataFrame:
 
 
 def open_on_a_day(rows: pd.DataFrame, horizon: int, day: int) -> Trap | None:
-    """Look at the waits that are open on some day: a long wait is open on many days, a short one on few."""
+    """Look at the waits that are open on some day: a long wait is open on many days, a short one on few.
+
+    The answer is of purchases whose customers were watched for `horizon` days after them, so that none is cut short:
+    in a curve of all purchases the quick customers' last ones would be.
+    """
     caught = rows[(rows["origin_day"] <= day) & (rows["origin_day"] + rows["stop"] > day)]
-    if len(caught) < FEW:
+    ends = (rows["origin_day"] + rows["stop"]).groupby(rows["customer"]).transform("max")
+    watched = rows[ends - rows["origin_day"] >= horizon]
+    if min(len(caught), len(watched)) < FEW:
         return None
     naive = kaplan_meier(caught["stop"], caught["cause"] > 0)
-    sound = kaplan_meier(rows["stop"], rows["cause"] > 0, clusters=rows["customer"])
-    if horizon > min(naive.reliable_until, sound.reliable_until):
+    if horizon > naive.reliable_until:
         return None
+    in_time = (watched["cause"] > 0) & (watched["stop"] <= horizon)
+    sound = kaplan_meier(watched["stop"].clip(upper=horizon), in_time, clusters=watched["customer"])
     asked = f"back within {horizon} days of any purchase"
     advice = "Start from purchases, not from who is a customer on a day."
     return Trap("waits open on one day", asked, naive.probability(horizon).value, sound.probability(horizon), advice)

@@ -6,6 +6,7 @@ customers, without a likelihood. A method joins with a story in `stories` and an
 
 from journeylib.proofs.forecasts import forecast_errors, other_stories
 from journeylib.proofs.misled import flag_check, flag_finding, flag_table, hidden_reason, naive_beside_right
+from journeylib.proofs.misreadings import misreading_check, misreadings
 from journeylib.proofs.refusals import refusal_check, refusal_finding, refusals
 from journeylib.proofs.trials import TRIALS, coverage, coverage_checks, pooled_coverage, repeat, trial_table
 
@@ -19,6 +20,8 @@ __all__ = [
     "forecast_errors",
     "hidden_reason",
     "naive_beside_right",
+    "misreading_check",
+    "misreadings",
     "other_stories",
     "pooled_coverage",
     "refusal_check",
