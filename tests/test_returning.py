@@ -11,7 +11,7 @@ import pytest
 import journeylib as jl
 from journeylib import checks, figures
 from journeylib.checks import traps, waits
-from journeylib.errors import DisclosureError
+from journeylib.errors import DisclosureError, NotIdentifiedError
 from journeylib.figures.style import Drawing
 from journeylib.figures.survival import counted, ticks
 
@@ -322,5 +322,89 @@ def test_the_page_lists_an_extract_and_the_file_has_everything(rows, monkeypatch
         jl.show(Drawing(drawing.figure, "Words.", table.assign(customer_id="a"), drawing.extract))
 
 
-def test_traps_need_no_more_than_they_say():
-    assert traps.FEW <= 30 and traps.REGULAR == 4
+def as_known(rows: pd.DataFrame, end: int) -> pd.DataFrame:
+    """Return the waits as they stood at the end of a day."""
+    then = rows[rows["origin_day"] <= end].reset_index(drop=True)
+    seen = then["origin_day"] + then["stop"] <= end
+    return then.assign(cause=then["cause"] * seen, stop=np.minimum(then["stop"], end - then["origin_day"]))
+
+
+def test_forecast_of_customers_who_keep_their_pace_comes_true_and_that_of_others_is_named(rows):
+    day, names = BEGIN + dt.timedelta(400), ["previous wait, doubled", "mean wait so far, doubled"]
+    found = checks.foresee(as_known(rows, 400), rows, BEGIN, day, names, 60)
+    assert not found.verdict.refused and all(check.passed for check in found.checks)
+    # Some points too high: who is met late is slower than the model, linear in logarithms, can tell.
+    assert 0 < found.error.lower < found.error.value < 8
+    assert found.tenths["tenth"].tolist() == list(range(1, 11))
+    assert found.tenths["predicted"].is_monotonic_decreasing and found.tenths["observed"].iloc[0] > 0.5
+    later = rows[(rows["origin_day"] > 400) & (rows["order_no"] <= 6)]
+    assert found.tenths["customers"].sum() <= later["customer"].nunique() + (rows["origin_day"] > 400).sum()
+    half = rows.assign(
+        stop=np.where(rows["origin_day"] > 400, np.minimum(4 * rows["stop"], 730 - rows["origin_day"]), rows["stop"])
+    )
+    slow = half.assign(cause=half["cause"] * (half["stop"] + half["origin_day"] < 730))
+    off = checks.foresee(as_known(rows, 400), slow, BEGIN, day, names, 60)
+    assert off.error.lower > 10 and off.checks[0].passed is False
+
+
+def test_forecast_counts_each_customer_once_and_looks_at_nothing_that_came_later(rows):
+    day, names = BEGIN + dt.timedelta(400), ["previous wait, doubled", "mean wait so far, doubled"]
+    found = checks.foresee(as_known(rows, 400), rows, BEGIN, day, names, 60)
+    assert found.error.n == rows.loc[rows["origin_day"] > 400, "customer"].nunique()
+
+
+def test_forecast_that_cannot_be_tested_is_refused(rows):
+    few = rows[rows["customer"] < 150]
+    found = checks.foresee(as_known(few, 700), few, BEGIN, BEGIN + dt.timedelta(700), ["previous wait, doubled"], 60)
+    assert found.verdict.refused and found.tenths.empty and found.error is None
+    assert any("customers to test the forecast on" in reason for reason in found.verdict.reasons)
+
+
+def test_share_of_those_who_never_return_is_told_only_from_a_plateau(rows):
+    quick = cells_of(rows.assign(stop=np.where(rows["cause"], np.ceil(rows["stop"] / 20), rows["stop"]).astype(int)))
+    found = checks.never_back(checks.first_waits(quick))
+    gone = rows.loc[rows["order_no"] == 1, "cause"].eq(0).mean()
+    assert not found.verdict.refused and found.cured_fraction.value == pytest.approx(gone, abs=0.02)
+    early = as_known(rows, 300)  # when most are still to come back
+    assert checks.never_back(checks.first_waits(cells_of(early))).verdict.refused
+
+
+def test_nothing_to_draw_is_said_in_place_of_a_curve(rows):
+    few = checks.curves_by_order(rows[rows["customer"] < 20], 2)
+    for empty in (
+        figures.return_curves(checks.drawn_curves(few, fewest=2000), 90),
+        figures.stacked_returns(pd.DataFrame(columns=["wait", "day", "same", "open"]), 90),
+        figures.mean_purchases(pd.DataFrame(columns=["group", "day", "mean"])),
+    ):
+        assert empty.alt == "Too few were watched: no curve is drawn."
+
+
+def test_customers_without_a_known_first_purchase_are_refused():
+    with pytest.raises(
+        NotIdentifiedError, match="no customer is known by the first purchase. Take customers first seen"
+    ):
+        checks.first_waits(pd.DataFrame({"order_no": [0]}))
+
+
+def test_shares_of_causes_add_up_to_those_back():
+    rows = jl.open_study("simulated").spells(category="orders.category")
+    ends, all_ = checks.cause_curves(rows, 3), checks.curves_by_order(rows, 3)
+    drawn = checks.drawn_causes(ends, checks.ways("orders.category"))
+    parts = drawn[["same category", "another category", "open"]].sum(axis=1)
+    assert parts.to_numpy() == pytest.approx(1)
+    for name, curve in ends.items():
+        back = sum(curve.probability(cause, 90).value for cause in (1, 2))
+        assert back == pytest.approx(all_[name].probability(90).value, rel=1e-12)
+    table = checks.cause_shares(ends, checks.ways("orders.category"), 90)
+    assert table["waits"].sum() == (rows["order_no"] > 0).sum()
+    assert checks.cause_shares(ends, checks.ways("orders.category"), 900)["same category"].tolist() == ["–"] * 3
+    drawing = figures.stacked_returns(drawn, 90)
+    assert drawing.alt.startswith("Back within 90 days: 23.5 % same category, 17.0 % another category. ")
+
+
+def test_later_waits_of_slow_customers_are_weighed():
+    told = tell(8000, 7)
+    trap = traps.later_waits_as_they_are(as_known(told, 450), 150)  # watched for 86 to 450 days
+    whole = told[(told["order_no"] == 2) & (told["origin_day"] - told["first_day"] <= traps.BEGUN)]
+    assert trap.naive > trap.sound.value
+    assert trap.sound.lower < (whole["stop"] <= 150).mean() < trap.sound.upper  # of the same, watched to the end

@@ -14,9 +14,9 @@ from journeylib.models.timesplit import split_at
 
 MOST_STRATA = 6  # order numbers with a pace of their own; later ones share theirs
 STRATA = ("order", "quarter")
-SPEND, BEFORE = "spend, doubled", "previous wait, doubled"
+SPEND, BEFORE, PACE = "spend, doubled", "previous wait, doubled", "mean wait so far, doubled"
 _OTHER = {
-    "customer", "order_no", "start", "stop", "cause", "event", "origin_day", "first_day", *STRATA, SPEND, BEFORE
+    "customer", "order_no", "start", "stop", "cause", "event", "origin_day", "first_day", *STRATA, SPEND, BEFORE, PACE
 }  # fmt: skip
 
 
@@ -36,9 +36,10 @@ class Drivers:
 def driver_rows(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
     """Return a study's ``spells`` as Cox models take them; those of unknown order number are left out.
 
-    Spend and the previous wait are counted in doublings. A first wait has no previous one, and gets the number of one
-    day: within its stratum nobody differs by it, so it says nothing. Strata are the number of the purchase and the
-    calendar quarter of its day, so that neither selection by number nor season nor drift is taken for an effect.
+    Spend, the previous wait and the mean of all waits so far are counted in doublings. A first wait has none before
+    it, and gets the number of one day: within its stratum nobody differs by it, so it says nothing. Strata are the
+    number of the purchase and the calendar quarter of its day, so that neither selection by number nor season nor
+    drift is taken for an effect.
 
     >>> from journeylib.study import open_study
     >>> study = open_study("cdnow")
@@ -47,12 +48,17 @@ def driver_rows(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
     """
     known = rows[rows["order_no"] > 0]
     day = pd.DatetimeIndex(pd.Timestamp(begin) + pd.to_timedelta(known["origin_day"], unit="D"))
+    age = known["origin_day"] - known["first_day"]
     least = known["spend"][known["spend"] > 0].min()
     return known.drop(columns=["spend", "previous_gap"]).assign(
         event=(known["cause"] > 0).astype(int),
         order=known["order_no"].clip(upper=MOST_STRATA),
         quarter=[f"{year} Q{quarter}" for year, quarter in zip(day.year, day.quarter, strict=True)],
-        **{SPEND: np.log2(known["spend"].clip(lower=least)), BEFORE: np.log2(known["previous_gap"].fillna(1))},
+        **{
+            SPEND: np.log2(known["spend"].clip(lower=least)),
+            BEFORE: np.log2(known["previous_gap"].fillna(1)),
+            PACE: np.log2(age.clip(lower=1) / (known["order_no"] - 1).clip(lower=1)),
+        },
     )
 
 
@@ -62,10 +68,10 @@ def driver_names(frame: pd.DataFrame) -> list[str]:
     >>> from journeylib.study import open_study
     >>> study = open_study("cdnow")
     >>> driver_names(driver_rows(study.spells(), study.observed_from))
-    ['spend, doubled', 'previous wait, doubled']
+    ['spend, doubled', 'previous wait, doubled', 'mean wait so far, doubled']
     """
     more = [name for name in frame.columns if name not in _OTHER]
-    return [name for name in (SPEND, BEFORE, *more) if (frame[name] != frame[name].iloc[0]).any()]
+    return [name for name in (SPEND, BEFORE, PACE, *more) if (frame[name] != frame[name].iloc[0]).any()]
 
 
 def find_drivers(frame: pd.DataFrame, covariates: Sequence[str], day: int) -> Drivers:

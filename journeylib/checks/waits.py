@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from journeylib.checks.returning import percent
+from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Check
 from journeylib.models.curves import FEW, FEW_SHARE
 from journeylib.models.survival import kaplan_meier
@@ -13,6 +14,21 @@ APART_LIMIT = 0.05  # by which the share back may depend on what those would hav
 HEAPS = (7, 14, 21, 28, 30)  # days on which habits, reminders and subscriptions bring people back
 WEEKS = 8  # in which returns on whole weeks are compared with the days around them
 AROUND = 3  # days on each side
+
+
+def first_waits(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of the waits after a first purchase, or refuse if there is none.
+
+    >>> first_waits(pd.DataFrame({"order_no": [0, 0]}))
+    Traceback (most recent call last):
+    ...
+    journeylib.errors.NotIdentifiedError: no customer is known by the first purchase...
+    """
+    first = cells[cells["order_no"] == 1]
+    if first.empty:
+        way_out = "Take customers first seen later, or records that reach further back."
+        raise NotIdentifiedError("no customer is known by the first purchase", way_out=way_out)
+    return first
 
 
 def at_risk_check(cells: pd.DataFrame, horizon: int) -> Check:
@@ -65,23 +81,19 @@ def lost_checks(cells: pd.DataFrame, horizon: int) -> list[Check]:
     open_ = cells["spells"][cells["cause"] == 0].sum()
     early = cells["spells"][cells["ended_early"] == 1].sum()
     share = float(early / open_) if open_ else 0.0
-    bounds = lost_bounds(cells, horizon)["returned"]
-    return [
-        Check(
-            "open waits that ended before the last day of observation",
-            share <= LOST_LIMIT,
-            percent(share),
-            f"at most {percent(LOST_LIMIT)}",
-            "Ask why these records end: who closes an account does not come back, and is no open wait.",
-        ),
-        Check(
-            f"share back within {horizon} days, whatever those customers did",
+    name, limit = "open waits that ended before the last day of observation", f"at most {percent(LOST_LIMIT)}"
+    why = "Ask why these records end: who closes an account does not come back, and is no open wait."
+    checks = [Check(name, share <= LOST_LIMIT, percent(share), limit, why)]
+    if cells["day"].max() >= horizon:
+        bounds = lost_bounds(cells, horizon)["returned"]
+        name = f"share back within {horizon} days, whatever those customers did"
+        found = f"{percent(bounds.min())} to {percent(bounds.max())}"
+        near, limit = (
             bool(bounds.max() - bounds.min() <= APART_LIMIT),
-            f"{percent(bounds.min())} to {percent(bounds.max())}",
             f"no more than {100 * APART_LIMIT:g} points apart",
-            "Report the bounds in place of the curve.",
-        ),
-    ]
+        )
+        checks.append(Check(name, near, found, limit, "Report the bounds in place of the curve."))
+    return checks
 
 
 def ties_check(cells: pd.DataFrame) -> Check:

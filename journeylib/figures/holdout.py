@@ -86,9 +86,14 @@ def tracking(curve: pd.DataFrame, model: str, smallest_group: int = SMALLEST_GRO
 
 @styled
 def calibration(
-    table: pd.DataFrame, model: str, horizon: str, groups: str = "tenths", smallest_group: int = SMALLEST_GROUP
+    table: pd.DataFrame,
+    model: str,
+    horizon: str,
+    groups: str = "tenths",
+    smallest_group: int = SMALLEST_GROUP,
+    what: str = "Purchases per customer in",
 ) -> Drawing:
-    """Draw purchases per customer, predicted and observed, over groups of customers.
+    """Draw purchases per customer, or `what` else was foretold, predicted and observed, over groups of customers.
 
     `table` has a label (its first column), ``customers``, ``predicted``, ``observed`` and its interval
     ``lower, upper``; `groups` is what the rows are called together.
@@ -115,13 +120,13 @@ def calibration(
     ax.plot(place + aside, known["predicted"], "D", color=COLOURS["model"], ms=5, label=model)
     ax.set(xticks=np.arange(len(table)), xlim=(-0.6, len(table) - 0.4), ylim=(0, None))
     ax.set_xticklabels(shown[label], rotation=0 if len(table) <= MANY_GROUPS else 45)
-    ax.set_xlabel("tenth of the customers, by predicted purchases (1 = most)" if label == "tenth" else label)
+    ax.set_xlabel("tenth of the customers, by the prediction (1 = highest)" if label == "tenth" else label)
     above = {"loc": "lower right", "bbox_to_anchor": (1, 0.99), "ncols": 2, "frameon": False, "labelcolor": "linecolor"}
     ax.legend(borderaxespad=0, handletextpad=0.3, columnspacing=1.4, **above)
-    title_block(figure, title, f"Purchases per customer in {horizon}; n = {table['customers'].sum():,} customers")
+    title_block(figure, title, f"{what} {horizon}; n = {table['customers'].sum():,} customers")
     figure.subplots_adjust(top=0.75, bottom=0.14 if len(table) <= MANY_GROUPS else 0.24)
     rows = rows_in_words(shown, ["predicted", "observed"], lambda r: f"{label} {r[label]}", number)
-    return Drawing(figure, f"{title}. Dot chart of purchases per customer in {horizon}. {rows}", shown)
+    return Drawing(figure, f"{title}. Dot chart of {what[0].lower()}{what[1:]} {horizon}. {rows}", shown)
 
 
 def _with_band(ax, shown: pd.DataFrame, suffix: str, model: str) -> None:

@@ -28,6 +28,8 @@ def return_curves(table: pd.DataFrame, horizon: int, by: str = "wait") -> Drawin
     >>> return_curves(table, 90).alt[:60]
     '30.0 % came back within 90 days after the 1st purchase. Line'
     """
+    if table.empty:
+        return _nothing(table)
     parts = {name: part.reset_index(drop=True) for name, part in table.groupby(by, sort=False)}
     until, top = float(table["day"].max()), float(table[["upper", "band_upper"]].astype(float).max(axis=None))
 
@@ -64,6 +66,8 @@ def stacked_returns(table: pd.DataFrame, horizon: int, by: str = "wait") -> Draw
     >>> stacked_returns(table, 90).alt[:66]
     'Back within 90 days: 30.0 % same, 10.0 % other. Stacked areas of t'
     """
+    if table.empty:
+        return _nothing(table)
     parts = {name: part.reset_index(drop=True) for name, part in table.groupby(by, sort=False)}
     ways = [name for name in table.columns if name not in (by, "day", "open")]
     until, top = float(table["day"].max()), float((1 - table["open"]).max())
@@ -101,6 +105,8 @@ def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first",
     >>> mean_purchases(table).alt[:61]
     'By day 90, all customers: 0.500 purchases after the first on '
     """
+    if table.empty:
+        return _nothing(table)
     parts = {name: part.reset_index(drop=True) for name, part in table.groupby(by, sort=False)}
     figure, ax = plt.subplots(figsize=(7.0, 3.7 + 0.16 * len(parts)))
     until = float(table["day"].max())
@@ -130,6 +136,14 @@ def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first",
     rows = "; ".join(f"{name} {number(mean)}" for name, mean in means.items())
     alt = f"{title}. Line chart of mean {what} per customer by age. By day {age:,}: {rows}."
     return Drawing(figure, alt, table, _extract(parts, by, until))
+
+
+def _nothing(table: pd.DataFrame) -> Drawing:
+    """Say in place of curves that there is none to be drawn."""
+    title = "Too few were watched: no curve is drawn"
+    figure = plt.figure(figsize=(7.0, 0.9))
+    title_block(figure, title, "Each curve needs thirty waits at risk, and groups that are not too small to show")
+    return Drawing(figure, f"{title}.", table)
 
 
 def at(part: pd.DataFrame, day: float, column: str) -> float:

@@ -66,6 +66,9 @@ class RepeatPurchaseSurvival:
     covariates: str | None = parameter(
         None, "columns that may go with a quicker return, blanks between them, as customers.acquired_via orders.tier"
     )
+    calibration_end: dt.date | None = parameter(
+        None, "last day the forecast learns from, later days test it; empty: the middle", **DAYS
+    )
     smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
     seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
 

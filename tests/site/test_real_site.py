@@ -36,7 +36,7 @@ def test_two_builds_in_two_directories_are_equal_byte_for_byte(sites):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["index.html", "cdnow/lifetime_value.html"])
+@pytest.mark.parametrize("name", ["index.html", "cdnow/lifetime_value.html", "cdnow/repeat_purchase_survival.html"])
 def test_axe_finds_nothing_and_nothing_is_loaded(open_page, sites, name, scheme):
     html = (sites[0] / name).read_text()
     page = open_page(html, scheme=scheme, bypass_csp=True)
