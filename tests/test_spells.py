@@ -243,7 +243,8 @@ def test_rows_carry_what_was_known_at_their_origin(simulated):
     )
     day = ids["customer_id"].map(accepted.set_index("referee_id")["day"])
     assert rows["is_referred"].tolist() == (day <= ids["origin"]).astype(int).tolist()
-    again = simulated.spells(segment="customers.acquired_via", category="orders.category", covariates=asked)
+    twice = [*asked, "orders.tier", "orders.category"]
+    again = simulated.spells(segment="customers.acquired_via", category="orders.category", covariates=twice)
     pd.testing.assert_frame_equal(rows, again)
 
 

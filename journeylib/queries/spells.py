@@ -216,13 +216,12 @@ def _limits(observed_from: dt.date, observed_until: dt.date, has_customers: bool
     Customers without any of these need not be among them.
     """
     begin, end = sql_date(observed_from), sql_date(observed_until)
-    before = f"select customer_id from orders_read where ordered_on < {begin}"
+    before = f"select customer_id from orders_read where ordered_on < {begin}{'' if has_earlier else ' and false'}"
     if not has_customers:
-        earlier = before if has_earlier else f"{before} and false"
         return f"""
-  select customer_id, {begin} as first_day, {end} as last_day, 1 as is_cut from ({earlier}) as cut group by 1"""
-    earlier = f" or customer_id in ({before})" if has_earlier else ""
+  select customer_id, {begin} as first_day, {end} as last_day, 1 as is_cut from ({before}) as cut group by 1"""
     return f"""
-  select customer_id, coalesce(observed_from, {begin}) as first_day, coalesce(observed_until, {end}) as last_day,
-    case when left_truncated or first_seen_on < coalesce(observed_from, {begin}){earlier} then 1 else 0 end as is_cut
-  from customers"""
+  select c.customer_id, coalesce(observed_from, {begin}) as first_day, coalesce(observed_until, {end}) as last_day,
+    case when left_truncated or first_seen_on < coalesce(observed_from, {begin}) or cut.customer_id is not null
+      then 1 else 0 end as is_cut
+  from customers c left join ({before} group by 1) as cut on cut.customer_id = c.customer_id"""

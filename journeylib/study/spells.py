@@ -99,6 +99,7 @@ class PurchaseSpells(Records):
         >>> open_study("cdnow").spells()[["customer", "order_no", "start", "stop", "cause"]].iloc[0].tolist()
         [0, 1, 0, 17, 1]
         """
+        covariates = [name for name in dict.fromkeys(covariates) if name != category]  # which is there already
         table = self._at_risk(segment, category, covariates, since)
         shown = [name for name, asked in (("segment", segment), ("category", category)) if asked]
         shown += ["is_referred" if name == REFERRED else name.partition(".")[2] for name in covariates]
@@ -147,11 +148,7 @@ class PurchaseSpells(Records):
             ("orders merged", n["merged"], "of the same customer and day as another: one purchase"),
             ("days without a purchase", n["no_purchase"], "free, refunded or returned orders alone"),
             ("purchases left out", n["outside"], "outside the customer's own days of observation"),
-            (
-                "purchases of unknown number",
-                n["not_known_spells"],
-                "earlier ones may be missing: in no curve by number",
-            ),
+            ("purchases of unknown number", n["not_known_spells"], "earlier ones may be missing"),
             ("waits left out", n["not_known_customers"], "of those customers, under way when the records begin"),
         ]
         return pd.DataFrame(lines, columns=["what", "rows", "meaning"])
