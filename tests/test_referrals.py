@@ -277,6 +277,51 @@ def test_referrers_are_there_for_some_days_after_each_purchase(seed):
     assert there == expected
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_arrivals_equal_a_count_by_hand(seed):
+    tables, study = world(seed)
+    people = count_by_hand(tables)
+    sizes = tables["customers"].set_index("customer_id")["segment_size"].replace("", "not known")
+    expected = defaultdict(lambda: [0, 0])
+    for i, p in people.items():
+        if p["first"] is not None and not p["fraud"]:
+            cell = expected[sizes[i], date(p["first"])[:7]]
+            cell[0] += 1
+            cell[1] += p["referrer"] is not None
+    found = study.arrivals("customers.segment_size")
+    assert len(found) == found["segment"].nunique() * 12  # every month, also those without a customer
+    counted = {(r.segment, f"{r.month:%Y-%m}"): [r.customers, r.referred] for r in found.itertuples() if r.customers}
+    assert counted == dict(expected)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_first_invites_and_lapses_equal_a_count_by_hand(seed):
+    tables, study = world(seed)
+    people = count_by_hand(tables)
+    ids = sorted(people)
+    sent = defaultdict(list)
+    for r in tables["referrals"].itertuples():
+        if r.status != "fraud":
+            sent[r.referrer_id].append((dt.date.fromisoformat(r.invited_at) - DAY).days)
+    found = study.inviters(lapse_days=LAPSE, covariates=["customers.segment_size"])
+    known = [i for i in ids if people[i]["first"] is not None and not people[i]["fraud"]]
+    assert [ids[c] for c in found["customer"]] == known
+    for i, row in zip(known, found.itertuples(), strict=True):
+        p = people[i]
+        invited = max(min(sent[i]) - p["first"], 0) if sent[i] else None
+        assert np.isnan(row.invited) if invited is None else row.invited == invited
+        assert (row.stop, row.lapsed) == (min(p["lapse"], p["age"]), p["lapse"] <= p["age"])
+        assert (ids[row.tree], row.referred) == (p["root"], p["referrer"] is not None)
+        assert row.first_day == p["first"]
+    sizes = tables["customers"].set_index("customer_id")["segment_size"].replace("", "not known")
+    assert found["segment_size"].tolist() == sizes[known].tolist()
+
+
+def test_covariates_of_orders_do_not_belong_to_inviters():
+    with pytest.raises(ContractError, match="orders.category is of an order, not of a customer. Name columns of"):
+        world(0)[1].inviters(covariates=["orders.category"])
+
+
 def test_friends_who_crowd_in_on_one_day_are_odd(tmp_path):
     orders = ORDERS + "".join(
         f"o{i},{c},2024-02-0{d},1\n" for i, (c, d) in enumerate([*((c, 3) for c in "bcdef"), ("a", 1)])

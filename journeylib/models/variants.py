@@ -92,7 +92,7 @@ def lift_panel(
     for method in METHODS:
         recipe = Recipe(method, estimand, selection)
         said = words(outcome, treatment, recipe, unit, horizon, "")
-        results[method] = _or_refused(lambda r=recipe, s=said: fit_lift(arms, r, s, propensity), said["subject"])
+        results[method] = or_refused(lambda r=recipe, s=said: fit_lift(arms, r, s, propensity), said["subject"])
     return LiftPanel(results)
 
 
@@ -193,7 +193,7 @@ def outcome_variants(lift: Lift, cap: float = CAP) -> pd.DataFrame:
         "any (share)": lambda: refit(lift, replace(arms, y=some.astype(float))),
         "logarithm, of those with any": lambda: refit(lift, replace(arms.take(some), y=np.log(arms.y[some]))),
     }
-    return judged_table({name: _or_refused(ask, lift.subject) for name, ask in asked.items()}, "outcome")
+    return judged_table({name: or_refused(ask, lift.subject) for name, ask in asked.items()}, "outcome")
 
 
 def segment_lifts(frame: pd.DataFrame, by: str, **asked) -> pd.DataFrame:
@@ -204,7 +204,7 @@ def segment_lifts(frame: pd.DataFrame, by: str, **asked) -> pd.DataFrame:
     if by not in frame:
         raise ContractError(f'there is no column "{by}"', way_out=did_you_mean(by, map(str, frame.columns)))
     results = {
-        str(segment): _or_refused(lambda rows=rows: estimate_lift(rows, **asked), f"the effect in {segment}")
+        str(segment): or_refused(lambda rows=rows: estimate_lift(rows, **asked), f"the effect in {segment}")
         for segment, rows in frame.groupby(by, observed=True)
     }
     table = judged_table(results, "segment")
@@ -212,8 +212,12 @@ def segment_lifts(frame: pd.DataFrame, by: str, **asked) -> pd.DataFrame:
     return table.assign(p_value=holm(np.array(given)))
 
 
-def _or_refused(ask, subject: str) -> Judged:
-    """Return the answer, or one that carries the error as its verdict."""
+def or_refused(ask, subject: str) -> Judged:
+    """Return the answer of `ask`, or one that carries the error it raised as its verdict.
+
+    >>> or_refused(lambda: Recipe("aiwp"), "the effect").verdict.reasons
+    ('comparison: there is no method "aiwp" (limit: possible)',)
+    """
     try:
         return ask()
     except JourneyError as error:

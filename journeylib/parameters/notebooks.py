@@ -74,6 +74,63 @@ class RepeatPurchaseSurvival:
 
 
 @dataclasses.dataclass(frozen=True)
+class ReferralLift:
+    """What does referral really add?"""
+
+    needs: ClassVar[tuple[str, ...]] = ("orders", "referrals.referee_id", "referrals.accepted_at")
+
+    dataset: str = parameter("simulated", "folder under data/, or path to a dataset.toml")
+    observed_until: dt.date | None = parameter(None, "last day of observation; empty: the dataset's own", **DAYS)
+    horizon_days: int = parameter(
+        365, "days after the first purchase to which customers are compared", unit="days", low=7, high=3650
+    )
+    lapse_days: int = parameter(
+        180, "days without a purchase after which a customer counts as lapsed", unit="days", low=7, high=3650
+    )
+    landmark_days: int = parameter(
+        90, "age by which those who had invited are compared with the others", unit="days", low=1, high=3650
+    )
+    covariates: str | None = parameter(
+        "customers.segment_affinity customers.segment_network",
+        "columns known at the first purchase, blanks between them, by which customers are made comparable",
+    )
+    negative_control: str | None = parameter(
+        "customers.segment_messages", "column that referral cannot have changed; empty: none"
+    )
+    segment: str | None = parameter(
+        "customers.segment_network", "column of segments whose lift is told too; empty: none"
+    )
+    programme: str | None = parameter(
+        "customers.segment_programme", "column that says by lot who had no programme; empty: no experiment"
+    )
+    held_out: str = parameter("held_out", "its word for those without a programme")
+    held_out_share: float = parameter(0.10, "share that was to have no programme", unit="share", low=0.001, high=0.999)
+    prior_mean: float = parameter(
+        0.5, "without an experiment: share of the referred believed not to have come", unit="share", low=0.01, high=0.99
+    )
+    prior_customers: float = parameter(
+        4.0, "how many referred customers that belief is worth", unit="customers", low=0.1, high=100_000.0
+    )
+    margin_share: float = parameter(
+        0.35, "share of revenue that is margin, where orders have no margin", unit="share", low=0.001, high=1.0
+    )
+    saved_acquisition_cost: float = parameter(
+        5.0, "cost of winning a customer otherwise", unit="money", low=0.0, high=1e6
+    )
+    days_brought_forward: int = parameter(
+        0, "days by which those come earlier who would have come; 0 counts nothing", unit="days", low=0, high=3650
+    )
+    reward_referrer: float = parameter(10.0, "reward of who invited, a referral", unit="money", low=0.0, high=1e6)
+    reward_referee: float = parameter(5.0, "reward of who joined, a referral", unit="money", low=0.0, high=1e6)
+    platform_cost: float = parameter(0.0, "cost of running the programme, in all", unit="money", low=0.0, high=1e12)
+    trim: float = parameter(
+        1.0, "leave out customers more likely referred than this; 1: nobody", unit="probability", low=0.51, high=1.0
+    )
+    smallest_group: int = parameter(10, "groups of fewer customers are not shown", unit="customers", low=1, high=1000)
+    seed: int = parameter(20240101, "start of every random draw", low=0, high=2**32 - 1)
+
+
+@dataclasses.dataclass(frozen=True)
 class DataHealth:
     """Can this data carry the questions?"""
 
@@ -102,5 +159,6 @@ NOTEBOOKS = {
     "data_health": DataHealth,
     "lifetime_value": LifetimeValue,
     "repeat_purchase_survival": RepeatPurchaseSurvival,
+    "referral_lift": ReferralLift,
     "known_truth": KnownTruth,
 }

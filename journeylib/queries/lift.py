@@ -106,3 +106,30 @@ select f.customer, cast(f.stop as integer) as stop, cast(f.lapsed as smallint) a
   cast(coalesce(s.came, 0) as integer) as came, cast(coalesce(s.went, 0) as integer) as went
 from followed f left join spans s on s.customer = f.customer and s.went > 0 and s.came < f.stop
 order by f.customer, came"""
+
+
+def inviters(people: str, habits: str, observed_from: dt.date, customers: Sequence[str]) -> str:
+    """Customers in the order of their numbers, with the age at their first invite, followed to their first lapse.
+
+    ``invited`` is null for who never invited, and 0 for who did before the first purchase; invites found to be fraud
+    do not count, nor does a customer who joined by one. ``stop`` is the age at the first lapse in `habits`, ``lapsed``
+    1, or on the last day of observation, 0. `customers` are columns of that table.
+    """
+    watched = "date_diff('day', p.first_on, p.last_day)"
+    more = "".join(f", coalesce(cast(c.{name} as varchar), 'not known') as {name}" for name in customers)
+    join = "left join customers c on c.customer_id = p.customer_id" if customers else ""
+    return f"""
+with firsts as (
+  select referrer_id, min(invited_on) as invited_on from referrals
+  where coalesce(status, '') <> 'fraud' group by referrer_id
+)
+select p.customer, cast(case when p.referrer >= 0 then 1 else 0 end as smallint) as referred,
+  cast(date_diff('day', {sql_date(observed_from)}, p.first_on) as integer) as first_day,
+  cast(case when f.invited_on < p.first_on then 0 else date_diff('day', p.first_on, f.invited_on) end as real)
+    as invited,
+  cast(case when h.lapse_age < {watched} then h.lapse_age else {watched} end as integer) as stop,
+  cast(case when h.lapse_age <= {watched} then 1 else 0 end as smallint) as lapsed{more}
+from {people} p join {habits} h on h.customer_id = p.customer_id
+left join firsts f on f.referrer_id = p.customer_id
+{join}
+where p.first_on is not null and p.is_fraud = 0 order by p.customer"""

@@ -146,3 +146,11 @@ select count(*) as joined, sum(same_day) as same_day, sum(fan_out) as fan_out, s
   sum(case when same_day + fan_out + shared_code > 0 then 1 else 0 end) as any_of_them,
   (select sum(is_fraud) from {people}) as fraud
 from {flags}"""
+
+
+def arrivals(people: str) -> str:
+    """Count customers by the month of their first purchase and ``segment``, and those of them who were referred."""
+    return f"""
+select segment, cast(date_trunc('month', first_on) as date) as month, cast(count(*) as integer) as customers,
+  cast(sum(case when referrer >= 0 then 1 else 0 end) as integer) as referred
+from {people} where first_on is not null and is_fraud = 0 group by 1, 2 order by 1, 2"""

@@ -11,11 +11,11 @@ from journeylib.engine import Engine, open_engine
 from journeylib.intake import read_dataset
 from journeylib.parameters import QUARANTINE, dataset_file
 from journeylib.study.histories import PurchaseHistories
+from journeylib.study.inviters import Inviters
 from journeylib.study.records import as_day
-from journeylib.study.referrals import Referrals
 
 
-class Study(PurchaseHistories, Referrals):
+class Study(PurchaseHistories, Inviters):
     """The clean tables of a dataset within its window of observation, and the summaries drawn from them.
 
     >>> open_study("cdnow").spend_cells("1997-09-30").head(2).to_dict("list")

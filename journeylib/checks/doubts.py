@@ -1,0 +1,91 @@
+"""The lift of referral asked otherwise: of other customers and outcomes, and what could explain it away."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from journeylib.checks.referred import Referred
+from journeylib.errors import JourneyError
+from journeylib.estimates import Check
+from journeylib.models.judged import judged_table
+from journeylib.models.lift import Lift
+from journeylib.models.sensitivity import sensitivity_checks
+from journeylib.models.variants import (
+    LiftPanel,
+    bootstrap_lift,
+    leave_one_tree_out,
+    or_refused,
+    outcome_variants,
+    segment_lifts,
+    without_mixed_trees,
+)
+
+TREES = 10  # that move a lift most, each left out once
+SHOWN = ["asked", "unit", "adds", "lower", "upper", "customers"]
+UNITS = {"any (share)": "share", "logarithm, of those with any": "log"}
+
+
+def asked_otherwise(referred: Referred, lift: Lift) -> pd.DataFrame:
+    """Return the lift of other customers and other outcomes: ``asked, unit, adds, lower, upper, customers``.
+
+    What cannot be answered is missing. With a trimmed lift, the one without trimming stands beside.
+    """
+    sober = replace(referred, frame=referred.frame[referred.frame["is_odd"] == 0].reset_index(drop=True))
+    basket = replace(referred, covariates=(*referred.covariates, "first_basket"))
+    others = {
+        "without friends who joined in odd ways": sober.lift,
+        "against others of trees in which nobody was referred": lambda: without_mixed_trees(lift),
+        "the first basket held equal too": basket.lift,
+    }
+    if lift.untrimmed is not None:
+        others["without trimming"] = lambda: lift.untrimmed
+    told = judged_table({name: or_refused(ask, lift.subject) for name, ask in others.items()}, "asked")
+    table = pd.concat([outcome_variants(lift).rename(columns={"outcome": "asked"}), told])
+    unit = table["asked"].map(UNITS).fillna(referred.unit("margin"))
+    return table.assign(unit=unit).rename(columns={"estimate": "adds"})[SHOWN].reset_index(drop=True)
+
+
+def doubt_checks(referred: Referred, lift: Lift, panel: LiftPanel, seed: int) -> list[Check]:
+    """Return checks that veto nothing: agreement of methods, bootstrap, trees left out, and what could explain it."""
+    donut = or_refused(lambda: without_mixed_trees(lift), lift.subject)
+    beside = [] if donut.verdict.refused else [donut.value]
+    few = "A few families of customers decide: read the number with them in mind."
+    near = "Customers beside a referred one may have gained too: look at the trees."
+    return [
+        panel.agreement,
+        bootstrap_lift(lift, seed=seed).check,
+        _within(lift, "lift with the most moving trees left out, one at a time", _left_out(lift), few),
+        _within(lift, "lift against trees in which nobody was referred", beside, near),
+        *sensitivity_checks(lift),
+    ]
+
+
+def lift_by_segment(referred: Referred, segment: str | None) -> pd.DataFrame:
+    """Return the lift in each segment, its p-value adjusted by Holm for their number; no row without a segment.
+
+    Columns: ``segment, customers, adds, lower, upper, p_value``.
+    """
+    columns = ["segment", "customers", "adds", "lower", "upper", "p_value"]
+    if segment is None:
+        return pd.DataFrame(columns=columns)
+    name = segment.partition(".")[2]
+    rest = [covariate for covariate in referred.covariates if covariate != name]
+    found = segment_lifts(referred.frame, name, outcome="margin", **referred.asked | {"covariates": rest})
+    return found.rename(columns={"estimate": "adds"})[columns]
+
+
+def _left_out(lift: Lift) -> list[float]:
+    """Return the lift without each of the trees that move it most; none where one of them holds an arm."""
+    try:
+        return leave_one_tree_out(lift, TREES)["without"].tolist()
+    except JourneyError:
+        return []
+
+
+def _within(lift: Lift, name: str, found: list[float], advice: str) -> Check:
+    """Check that other estimates lie within the interval of a lift; where there are none, it only informs."""
+    if not found:
+        return Check(name, None, "cannot be estimated", "", advice)
+    (lower, upper), least, most = lift.conf_int(), min(found), max(found)
+    told = f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}"
+    return Check(name, lower <= least and most <= upper, told, f"within {lower:.4g} to {upper:.4g}", advice)

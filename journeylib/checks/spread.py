@@ -1,0 +1,137 @@
+"""How far does it spread? K by age, how unequally it is brought, trees by size, invites that led somewhere."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from journeylib.checks.referred import without_programme
+from journeylib.estimates import Check, Estimate
+from journeylib.models.cox import Cox
+from journeylib.models.cox_results import CoxResults
+from journeylib.models.exposure import exposure_rows
+from journeylib.models.forest import referral_forest
+from journeylib.models.offspring import NegativeBinomialResults
+from journeylib.models.survival import kaplan_meier
+from journeylib.models.virality import WINDOWS, Reproduction, reproduction_number
+from journeylib.study import ReferralAges, Study
+
+TOP = 0.01  # share of customers, whose share of all friends is told
+INVITE_DAYS = (7, 30, 90)
+SIZES = {"alone": 1, "2": 2, "3": 3, "4 to 5": 5, "6 to 10": 10, "11 to 20": 20, "more than 20": np.inf}
+FEWEST = 10  # customers or invites, below which nothing is said
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """The reproduction number of customers who had a programme, and what hangs on it.
+
+    ``offspring`` is how unequally they refer by the horizon.
+    """
+
+    ages: ReferralAges
+    K: Reproduction
+    horizon: int
+    offspring: NegativeBinomialResults
+
+    @property
+    def estimate(self) -> Estimate:
+        """K by the horizon, in words, with the plain ratio beside it."""
+        found, naive = self.K.at(self.horizon), self.K.naive().value
+        note = f"Friends divided by customers would say {naive:.3g}, as it counts friends still to come as none."
+        return replace(found, name=f"Friends whom a customer brings, K({self.horizon})", note=note)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """K by 30, 90 and 365 days and by the horizon: ``window, K, lower, upper, at_risk, note``."""
+        return self.K.summary(sorted({*WINDOWS, self.horizon}))
+
+    @property
+    def estimates(self) -> list[Estimate]:
+        """What hangs on K: generation time, who brings nobody, the most active, and how far a tree grows."""
+        seen = self.offspring
+        found = [self.K.generation_time(self.horizon)]
+        if not seen.verdict.refused:
+            grows = seen.extinction() if seen.params["K"] >= 1 else seen.tree_size()
+            found += [seen.zero_share(), seen.top_share(TOP), grows]
+        return [replace(f, name=f.name[:1].upper() + f.name[1:], horizon=self._by) for f in found]
+
+    @property
+    def _by(self) -> str:
+        return f"by age {self.horizon} days"
+
+    def drawn(self) -> pd.DataFrame:
+        """Return K by age as a figure draws it, as far as enough are at risk: ``day, K, lower, upper, at_risk``."""
+        curve = self.K.curve.rename(columns={"time": "day", "estimate": "K"})
+        curve = curve[curve["at_risk"] >= FEWEST]
+        start = pd.DataFrame({"day": [0], "K": 0.0, "lower": 0.0, "upper": 0.0, "at_risk": len(self.ages.ends)})
+        columns = list(start.columns)
+        return pd.concat([start, curve.loc[curve["day"] > 0, columns].fillna({"lower": 0.0, "upper": 0.0})])
+
+
+def find_spread(study: Study, horizon_days: int, *, programme: str | None = None, held_out: str = "") -> Spread:
+    """Return how far referral spreads among customers who had a programme.
+
+    >>> from journeylib.study import open_study
+    >>> spread = find_spread(open_study("simulated"), 365)
+    >>> round(spread.estimate.value, 2), round(spread.K.naive().value, 2)
+    (0.31, 0.27)
+    """
+    ages = study.referral_ages(programme)
+    if programme:
+        ages = ages.of(~without_programme(pd.Series(ages.segments), programme, held_out).to_numpy())
+    K = reproduction_number(ages.times, ages.referrers, ages.ends, clusters=ages.trees)
+    return Spread(ages, K, horizon_days, K.offspring(horizon_days))
+
+
+def trees_by_size(tree: pd.DataFrame) -> pd.DataFrame:
+    """Return how many customers stand in referral trees of each size: ``size, trees, customers, share``.
+
+    `tree` is a study's ``referral_tree``; only customers who bought are counted, and a tree is as large as there are
+    of them in it.
+
+    >>> table = pd.DataFrame({"referrer": [-1, 0, -1], "purchases": [2, 1, 3]})
+    >>> trees_by_size(table)[["size", "trees", "customers"]].to_numpy().tolist()
+    [['alone', 1, 1], ['2', 1, 2]]
+    """
+    bought = (tree["purchases"] > 0).to_numpy()
+    size = np.bincount(referral_forest(tree["referrer"]).tree[bought])
+    size = size[size > 0]
+    place = np.searchsorted(list(SIZES.values()), size)
+    table = pd.DataFrame({"size": np.array(list(SIZES))[place], "place": place, "customers": size})
+    table = table.groupby(["place", "size"], as_index=False).agg(
+        trees=("customers", "size"), customers=("customers", "sum")
+    )
+    return table.assign(share=table["customers"] / table["customers"].sum()).drop(columns="place")
+
+
+def invites_joined(waits: pd.DataFrame) -> list[Estimate]:
+    """Return the share of invites that led to joining within some days, whatever the age of the invites.
+
+    `waits` are a study's ``invite_days``. Invites sent lately count as long as they were out.
+
+    >>> waits = pd.DataFrame({"days": [3, 40], "joined": [1, 0], "invites": [30, 70]})
+    >>> [round(e.value, 2) for e in invites_joined(waits)]
+    [0.3, 0.3]
+    """
+    curve = kaplan_meier(waits["days"], waits["joined"], weights=waits["invites"])
+    days = [day for day in INVITE_DAYS if day <= curve.reliable_until]
+    return [curve.probability(day, "Invites that led to joining within") for day in days]
+
+
+def referrer_there(study: Study, lapse_days: int) -> CoxResults:
+    """Return how the hazard of a referred customer's lapse differs while the referrer is there: ``exposed``."""
+    rows = exposure_rows(study.referrer_presence(lapse_days))
+    return Cox(["exposed"], clusters="customer").fit(rows, start="start", event="lapsed")
+
+
+def spread_checks(spread: Spread) -> list[Check]:
+    """Return checks of what K rests on: who was old enough, friends of unknown referrers, and how referring differs."""
+    left = int(spread.K.mean.at_risk[spread.horizon])
+    few = "Ask for fewer days."
+    both = "They and such referrers are in neither count, so K stays what it is for the others."
+    return [
+        Check(f"customers watched to age {spread.horizon}", left >= FEWEST, left, f"at least {FEWEST}", few),
+        Check("friends left out, whose referrer's age is not known", None, spread.ages.left_out, "", both),
+        *spread.offspring.verdict.failed,
+    ]

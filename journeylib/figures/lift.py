@@ -1,0 +1,147 @@
+"""What a treatment adds, in pictures: methods side by side, balance before and after, overlap."""
+
+from textwrap import wrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from journeylib.figures.style import COLOURS, INK, QUIET, Drawing, rows_in_words, styled, title_block
+from journeylib.findings import amount, number
+from journeylib.models.balance import SMALL_DIFFERENCE
+from journeylib.models.lift import METHODS_IN_WORDS
+
+NAIVE, HEADLINE = "naive", "aipw"
+MOST_COVARIATES = 25  # drawn, those that differ most
+
+
+@styled
+def estimators(table: pd.DataFrame, outcome: str, unit: str, treatment: str = "referral") -> Drawing:
+    """Draw what every method says that a treatment adds, with intervals and the band in which those adjusted agree.
+
+    `table` is that of a `LiftPanel`: ``method, estimate, lower, upper``; refused methods are missing there.
+
+    >>> table = pd.DataFrame({"method": ["naive", "aipw"], "estimate": [7.9, 4.1], "lower": [-1.0, -4.4],
+    ...                       "upper": [16.9, 12.6], "verdict": "supported"})
+    >>> estimators(table, "margin by day 365", "EUR").alt[:75]
+    'Adjusted, referral adds EUR 4.10 (−4.40 to 12.60); unadjusted it seems EUR '
+    """
+    shown = table.dropna(subset="estimate").reset_index(drop=True)
+    height = 1.15 + 0.36 * len(shown)
+    figure, ax = plt.subplots(figsize=(7.0, height))
+    place = np.arange(len(shown))[::-1]
+    adjusted = shown["method"] != NAIVE
+    if adjusted.any():
+        ax.axvspan(*shown["estimate"][adjusted].agg(["min", "max"]), color=COLOURS["model"], alpha=0.13, lw=0)
+    ax.axvline(0, color=QUIET, lw=1.0, ls=(0, (4, 3)))
+    for y, row in zip(place, shown.to_dict("records"), strict=True):
+        colour, marker = (COLOURS["baseline"], "s") if row["method"] == NAIVE else (COLOURS["model"], "o")
+        reach = [[row["estimate"] - row["lower"]], [row["upper"] - row["estimate"]]]
+        big = 7 if row["method"] == HEADLINE else 5
+        ax.errorbar(row["estimate"], y, xerr=reach, color=colour, marker=marker, ms=big, capsize=3, lw=1.5)
+        label = number(row["estimate"], like=shown["estimate"].abs().max())
+        ax.annotate(label, (row["estimate"], y), (0, 6), textcoords="offset points", ha="center", size=8, color=colour)
+    ax.set(yticks=place, ylim=(-0.5, len(shown) - 0.35), xlabel=f"{unit} added to {outcome}, per treated customer")
+    ax.set_yticklabels([METHODS_IN_WORDS[m] for m in shown["method"]], size=8.5, color=INK)
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+    title = _headline(shown.set_index("method"), unit, treatment)
+    title_block(figure, title, f"Added to {outcome}, 95 % intervals; shaded: where the adjusted estimates agree")
+    figure.subplots_adjust(left=0.31, right=0.975, top=1 - 0.66 / height, bottom=0.5 / height)
+    rows = rows_in_words(
+        shown, ["estimate", "lower", "upper"], lambda r: METHODS_IN_WORDS[r["method"]], lambda v: number(v)
+    )
+    return Drawing(figure, f"{title}. Dot chart with intervals, {unit}. {rows}", table)
+
+
+@styled
+def love_plot(table: pd.DataFrame) -> Drawing:
+    """Draw by how much the treated and the others differ in each covariate, before and after weighting.
+
+    `table` is that of ``lift.balance``: ``covariate, before, after``, in standard deviations.
+
+    >>> table = pd.DataFrame({"covariate": ["first_day", "network"], "before": [0.44, -0.3], "after": [0.01, -0.02]})
+    >>> love_plot(table).alt[:79]
+    'Made comparable: at most 0.02 standard deviations apart, from 0.44 before. Dot '
+    """
+    order = table["before"].abs().sort_values(ascending=False, kind="stable").index
+    shown = table.loc[order].head(MOST_COVARIATES).reset_index(drop=True)
+    height = 1.25 + 0.24 * len(shown)
+    figure, ax = plt.subplots(figsize=(7.0, height))
+    place = np.arange(len(shown))[::-1]
+    ax.axvspan(-SMALL_DIFFERENCE, SMALL_DIFFERENCE, color=QUIET, alpha=0.1, lw=0)
+    ax.axvline(0, color=QUIET, lw=0.8)
+    ax.hlines(place, shown["after"], shown["before"], color="#d8dee4", lw=2.0, zorder=1)
+    marks = {"before": ("s", COLOURS["baseline"], "white"), "after": ("o", COLOURS["model"], COLOURS["model"])}
+    for name, (marker, colour, fill) in marks.items():
+        ax.plot(shown[name], place, marker, ms=6, mec=colour, mfc=fill, mew=1.4)
+        look = {"ha": "center", "color": colour, "weight": "bold", "size": 8.5, "textcoords": "offset points"}
+        ax.annotate(name, (shown[name].iloc[0], place[0]), (0, 8), **look)
+    ax.set(yticks=place, ylim=(-0.6, len(shown) + 0.1), xlabel="treated less others, in standard deviations")
+    ax.set_yticklabels([_covariate(name) for name in shown["covariate"]], size=8.5, color=INK)
+    ax.grid(True, axis="x")
+    ax.grid(False, axis="y")
+    apart = {name: f"{table[name].abs().max():.2f}" for name in marks}
+    near = "Made comparable" if table["after"].abs().max() < SMALL_DIFFERENCE else "Still apart"
+    title = f"{near}: at most {apart['after']} standard deviations apart, from {apart['before']} before"
+    title_block(figure, title, f"Means of each covariate; shaded: less than {SMALL_DIFFERENCE:g} apart counts as alike")
+    figure.subplots_adjust(left=0.31, right=0.975, top=1 - 0.66 / height, bottom=0.5 / height)
+    rows = rows_in_words(shown, list(marks), lambda r: _covariate(r["covariate"]), lambda v: f"{v:.2f}")
+    return Drawing(figure, f"{title}. Dot chart. {rows}", table)
+
+
+@styled
+def overlap(table: pd.DataFrame, alone: float) -> Drawing:
+    """Draw how likely the referred and the others were to be referred: two histograms, one above the other upside down.
+
+    `table` is that of `checks.overlap_bins`; `alone` is the share of the referred without anybody like them.
+
+    >>> table = pd.DataFrame({"from": [0.0, 0.2], "to": [0.2, 0.4], "referred": [10, 30], "others": [60, 40],
+    ...                       "customers": [70, 70]})
+    >>> overlap(table, 0.0).alt[:66]
+    'All of the referred have others like them. Two histograms of the c'
+    """
+    width, figure_height = table["to"] - table["from"], 3.6
+    figure, ax = plt.subplots(figsize=(7.0, figure_height))
+    sides = {"referred": (1, COLOURS["model"], None), "others": (-1, COLOURS["baseline"], "///")}
+    for name, (sign, colour, hatch) in sides.items():
+        share = 100 * table[name] / table[name].sum()
+        level = sign * share * width.min() / width  # wide bins are as high as their average
+        ax.bar(table["from"], level, width, align="edge", color=colour, alpha=0.55, ec="white", lw=0.8, hatch=hatch)
+        top = int(level.abs().idxmax())
+        spot = (table["to"].iloc[-1] + 0.02 * (table["to"].iloc[-1] - table["from"].iloc[0]), level[top] / 2)
+        text = f"{name}\nn = {table[name].sum():,.0f}"
+        ax.annotate(text, spot, color=colour, weight="bold", va="center", annotation_clip=False, size=8.5)
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.set(xlabel="chance to have been referred, given what was known before", xlim=_ends(table))
+    ax.yaxis.set_major_formatter(lambda v, _: f"{abs(v):.0f} %")
+    title = "All of the referred have others like them"
+    if alone > 0:
+        title = f"{amount(alone, 'share')} of the referred have nobody like them"
+    title_block(figure, title, "Share of each by their chance to have been referred; nobody is left out or clipped")
+    figure.subplots_adjust(right=0.86, bottom=0.15)
+    rows = rows_in_words(
+        table, list(sides), lambda r: f"chance {r['from']:.2f} to {r['to']:.2f}", lambda v: f"{v:,.0f}"
+    )
+    return Drawing(figure, f"{title}. Two histograms of the chance to be referred, mirrored. {rows}", table)
+
+
+def _headline(found: pd.DataFrame, unit: str, treatment: str) -> str:
+    """Say what the doubly robust method finds, and what the naive difference says."""
+    told = f"{treatment} adds nothing that can be told"
+    if HEADLINE in found.index:
+        row = found.loc[HEADLINE]
+        ends = " to ".join(number(row[end], like=row["estimate"]) for end in ("lower", "upper"))
+        told = f"Adjusted, {treatment} adds {amount(row['estimate'], unit)} ({ends})"
+    naive = f"; unadjusted it seems {amount(found.loc[NAIVE, 'estimate'], unit)}" if NAIVE in found.index else ""
+    return told + naive
+
+
+def _covariate(name: str) -> str:
+    """Write the name of a covariate as a reader says it: segments without their prefix, a level after its column."""
+    source, equals, level = name.removeprefix("segment_").partition("=")
+    return "\n".join(wrap(source.replace("_", " ") + (f": {level}" if equals else ""), 40))
+
+
+def _ends(table: pd.DataFrame) -> tuple[float, float]:
+    return float(table["from"].iloc[0]), float(table["to"].iloc[-1])
