@@ -30,7 +30,8 @@ def orders(firsts: dict[str, int]) -> pd.DataFrame:
 def test_orders_alone_answer_the_questions_of_orders(shop):
     table = coverage.answerable(shop(orders=orders({"2024-01": 3}))).set_index("question")
     assert table.loc["What is each customer worth? (lifetime_value)", "answerable"] == "✓ yes"
-    assert table.loc["What does referral really add?", "missing"] == "referrals.accepted_at"
+    missing = "referrals.referee_id, referrals.accepted_at"
+    assert table.loc["What does referral really add? (referral_lift)", "missing"] == missing
     yes, used, refused = coverage.coverage_findings(shop(orders=orders({"2024-01": 3})))
     assert (yes.value, used.value, refused.value) == (2, 3, 0)
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from datasets import ORDERS, REFERRALS, write_dataset
+from scipy.stats import norm
 
 import journeylib as jl
 from journeylib.checks import doubts, gain, referred, referrers, spread, worth
@@ -275,14 +276,18 @@ def test_doubts_that_are_large_fail():
     assert frail[name].value != checks[name].value
 
 
-def test_segments_are_compared_within_and_by_what_else_is_known():
+def test_levels_are_compared_within_and_by_what_else_is_known():
     _, found = shipped()
-    table = doubts.lift_by_segment(found, "customers.segment_network")
+    table = doubts.lift_by_segment(found)
     small = replace(found, frame=found.frame[found.frame["segment_network"] == "small"],
                     covariates=tuple(c for c in found.covariates if c != "segment_network")).lift()  # fmt: skip
-    row = table.set_index("segment").loc["small"]
+    row = table.set_index("level").loc["small"]
     assert (row["adds"], row["lower"]) == (pytest.approx(small.value), pytest.approx(small.lower))
-    assert doubts.lift_by_segment(found, None).empty
+    least = min(2 * norm.sf(abs(t.adds) / ((t.upper - t.lower) / 3.919928)) for t in table.itertuples())
+    assert table["p_value"].min() == pytest.approx(
+        8 * least, rel=1e-3
+    )  # five levels and three: Bonferroni's first step
+    assert doubts.lift_by_segment(replace(found, covariates=("first_day",))).empty
 
 
 # Gain

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pandas as pd
+from scipy.stats import norm
 
 from journeylib.checks.referred import Referred
 from journeylib.errors import JourneyError
 from journeylib.estimates import Check
+from journeylib.models.grouptest import holm
 from journeylib.models.judged import judged_table
 from journeylib.models.lift import Lift
 from journeylib.models.sensitivity import sensitivity_checks
@@ -60,18 +62,23 @@ def doubt_checks(referred: Referred, lift: Lift, panel: LiftPanel, seed: int) ->
     ]
 
 
-def lift_by_segment(referred: Referred, segment: str | None) -> pd.DataFrame:
-    """Return the lift in each segment, its p-value adjusted by Holm for their number; no row without a segment.
+def lift_by_segment(referred: Referred) -> pd.DataFrame:
+    """Return the lift at each level of the covariates that are words, the others held equal.
 
-    Columns: ``segment, customers, adds, lower, upper, p_value``.
+    Columns: ``covariate, level, customers, adds, lower, upper, p_value``; p-values are adjusted by Holm for all.
     """
-    columns = ["segment", "customers", "adds", "lower", "upper", "p_value"]
-    if segment is None:
+    columns = ["covariate", "level", "customers", "adds", "lower", "upper", "p_value"]
+    words = [name for name in referred.covariates if not pd.api.types.is_numeric_dtype(referred.frame[name])]
+    tables = []
+    for name in words:
+        asked = referred.asked | {"covariates": [other for other in referred.covariates if other != name]}
+        found = segment_lifts(referred.frame, name, outcome="margin", **asked)
+        tables.append(found.rename(columns={"segment": "level", "estimate": "adds"}).assign(covariate=name))
+    if not tables:
         return pd.DataFrame(columns=columns)
-    name = segment.partition(".")[2]
-    rest = [covariate for covariate in referred.covariates if covariate != name]
-    found = segment_lifts(referred.frame, name, outcome="margin", **referred.asked | {"covariates": rest})
-    return found.rename(columns={"estimate": "adds"})[columns]
+    table = pd.concat(tables, ignore_index=True)
+    p = 2 * norm.sf((table["adds"] / table["std_error"]).abs())
+    return table.assign(p_value=holm(p))[columns]
 
 
 def _left_out(lift: Lift) -> list[float]:

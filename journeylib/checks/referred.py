@@ -81,7 +81,6 @@ def compare_referred(
     horizon_days: int,
     lapse_days: int,
     covariates: Sequence[str] = (),
-    also: Sequence[str | None] = (),
     control: str | None = None,
     programme: str | None = None,
     held_out: str = "",
@@ -92,7 +91,7 @@ def compare_referred(
 
     covariates : columns that were known at the first purchase; its day and the square of that are always among them.
         The first basket is not: what the referred pay on the first day may already be a result of the referral
-    also : columns of the frame for later use, as segments   control : column that referral cannot have changed
+    control : column that referral cannot have changed
     programme, held_out : column that says who had a programme, and its word for those without: they are left out, as
         nobody of theirs could be referred
     margin_share : of revenue, where orders have no margin
@@ -103,7 +102,7 @@ def compare_referred(
     >>> len(found.frame), int(found.dropped["customers"].iloc[-1])
     (1481, 116)
     """
-    named = list(dict.fromkeys(name for name in (*covariates, *also, control, programme) if name))
+    named = list(dict.fromkeys(name for name in (*covariates, control, programme) if name))
     found = study.lift_frame(horizon_days, lapse_days=lapse_days, covariates=named)
     dropped, everyone = found.dropped[found.dropped["customers"] > 0], study.lift_frame(0, covariates=named).frame
     frame, without = _with_programme(found.frame, programme, held_out)

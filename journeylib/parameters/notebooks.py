@@ -97,9 +97,6 @@ class ReferralLift:
     negative_control: str | None = parameter(
         "customers.segment_messages", "column that referral cannot have changed; empty: none"
     )
-    segment: str | None = parameter(
-        "customers.segment_network", "column of segments whose lift is told too; empty: none"
-    )
     programme: str | None = parameter(
         "customers.segment_programme", "column that says by lot who had no programme; empty: no experiment"
     )
