@@ -112,10 +112,11 @@ def ties_check(cells: pd.DataFrame) -> Check:
 def heaps(cells: pd.DataFrame) -> pd.DataFrame:
     """Return how many came back after exactly 7, 14, 21, 28 and 30 days, beside the days around them.
 
-    Returns ``day, returned, around`` (mean of the three days on either side, other such days left out) and ``ratio``.
+    Returns ``day, customers`` who did, ``around`` (mean of the three days on either side, other such days left out) and
+    ``ratio``.
 
     >>> from journeylib.study import open_study
-    >>> heaps(open_study("cdnow").spell_cells().query("order_no == 1"))["returned"].tolist()
+    >>> heaps(open_study("cdnow").spell_cells().query("order_no == 1"))["customers"].tolist()
     [17, 22, 10, 12, 7]
     """
     counts = _returns(cells, max(HEAPS) + AROUND)
@@ -124,7 +125,7 @@ def heaps(cells: pd.DataFrame) -> pd.DataFrame:
         near = [d for d in range(day - AROUND, day + AROUND + 1) if d not in HEAPS]
         around = float(counts[near].mean())
         lines.append((day, int(counts[day]), around, counts[day] / around if around else np.nan))
-    return pd.DataFrame(lines, columns=["day", "returned", "around", "ratio"])
+    return pd.DataFrame(lines, columns=["day", "customers", "around", "ratio"])
 
 
 def heaping_check(cells: pd.DataFrame) -> Check:
