@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from journeylib.figures import calibration, tracking
+from journeylib.figures import calibration, recovery, tracking
 
 WEEKS = pd.DataFrame(
     {
@@ -76,3 +76,34 @@ def test_many_labels_are_slanted():
     many = pd.concat([TENTHS] * 4, ignore_index=True).assign(tenth=np.arange(12))
     assert {label.get_rotation() for label in calibration(many, "m", "w").figure.axes[0].get_xticklabels()} == {45.0}
     assert {label.get_rotation() for label in calibration(TENTHS, "m", "w").figure.axes[0].get_xticklabels()} == {0.0}
+
+
+def told(planted, spread, models="m"):
+    """Intervals about what was planted, a picture for each model."""
+    rows = [
+        {"model": m, "parameter": "p", "repetition": i, "estimate": planted + spread * (i - 2)}
+        for m in models
+        for i in range(5)
+    ]
+    frame = pd.DataFrame(rows).assign(planted=planted)
+    return frame.assign(lower=frame["estimate"] - spread, upper=frame["estimate"] + spread)
+
+
+def ticks(ax):
+    return [label.get_text() for label in ax.get_xticklabels()]
+
+
+def test_recovery_marks_what_was_planted_among_its_neighbours_also_at_zero():
+    for planted, spread, shown in (
+        (10.0, 1.0, ["8.0", "10", "12"]),
+        (10.0, 4.0, ["5.0", "10", "15"]),
+        (0.0, 0.1, ["0"]),
+    ):
+        (ax,) = recovery(told(planted, spread)).figure.axes
+        assert set(shown) <= set(ticks(ax)) and len(ticks(ax)) == len(set(ticks(ax))) >= 3
+
+
+def test_recovery_sets_pictures_of_one_parameter_side_by_side():
+    figure = recovery(told(10.0, 1.0, "abcd")).figure
+    assert len({round(ax.get_position().x0, 3) for ax in figure.axes}) == 2
+    assert len(recovery(told(10.0, 1.0)).figure.axes) == 1

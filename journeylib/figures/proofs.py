@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from journeylib.figures.style import COLOURS, INK, Drawing, styled, title_block
 from journeylib.findings import number
@@ -25,7 +26,8 @@ def recovery(found: pd.DataFrame) -> Drawing:
     drawn = found.dropna(subset="estimate")
     drawn = drawn.assign(holds=drawn["lower"].le(drawn["planted"]) & drawn["upper"].ge(drawn["planted"]))
     models = [[*of.groupby(["model", "parameter"], sort=False)] for _, of in drawn.groupby("model", sort=False)]
-    across = min(ACROSS, max(map(len, models), default=1))
+    pictures = [len(of) for of in models]
+    across = min(ACROSS, sum(pictures), max([2, *pictures]))
     rows = _rows(models, across)
     height, told, named = 0.75 + 1.75 * len(rows), [], set()
     figure = plt.figure(figsize=(7.0, height))
@@ -67,11 +69,13 @@ def _intervals(ax, part: pd.DataFrame, title: str) -> None:
         ax.plot(some["estimate"], some["repetition"], ls="", marker=marker, ms=2.2, **style)
     ax.axvline(planted, color=INK, lw=1.1)
     ax.set_title(title, loc="left", size=8.5, weight="bold")
-    ticks = [planted * i / 2 for i in range(-2, 7)]
+    low, high = ax.get_xlim()
+    step = max((s for s in (0.5, 0.25, 0.1) if 3 * s * abs(planted) <= high - low), default=0.05)
+    ticks = [planted * (1 + i * step) for i in range(-20, 61)] if planted else MaxNLocator(3).tick_values(low, high)
     if np.allclose(part["lower"] * part["upper"], part["estimate"] ** 2):  # intervals were computed on this scale
         ax.set_xscale("log", base=2)
         low, high = ax.get_xlim()
-        step = max((s for s in (1.25, 1.5, 2, 4) if s**2.4 <= high / low), default=1.25)
+        step = max((s for s in (1.05, 1.1, 1.25, 1.5, 2, 4) if s**2.4 <= high / low), default=1.05)
         ticks = [planted * float(step) ** i for i in range(-9, 10)]
     low, high = ax.get_xlim()
     edge = 0.08 * (high - low)  # a number there would be cut off

@@ -1,7 +1,8 @@
 """Proofs: customers of a known story, the parameters that were planted in them, and what the models find.
 
 Stands above the models and shares nothing with them but their results: the stories are told from what happens to
-customers, without a likelihood. A method joins with a story in `stories` and an entry in `TRIALS` of `trials`.
+customers, without a likelihood. A method joins with a story in `stories` or `friends` and an entry in `TRIALS`
+of `trials`.
 """
 
 from journeylib.proofs.forecasts import forecast_errors, other_stories
@@ -19,9 +20,9 @@ __all__ = [
     "flag_table",
     "forecast_errors",
     "hidden_reason",
-    "naive_beside_right",
     "misreading_check",
     "misreadings",
+    "naive_beside_right",
     "other_stories",
     "pooled_coverage",
     "refusal_check",

@@ -35,7 +35,7 @@ def hidden_reason(customers: int, repetitions: int, seed: int) -> pd.DataFrame:
 def flag_table(found: pd.DataFrame) -> pd.DataFrame:
     """Count in each world of `hidden_reason` how often the interval holds the lift, and how often the placebo objects.
 
-    Returns ``world, fits``, the lift that was ``planted``, the median of what was ``found``, ``covered_pct``, and
+    Returns ``world, fits``, the lift that was ``planted``, the median of what was ``found``, ``covered_pct`` and
     ``flagged_pct``, the share of worlds in which the interval of the placebo does not hold 0.
 
     >>> table = pd.DataFrame({"model": "w", "parameter": ["added per referred", "placebo"], "planted": [10.0, 0.0],
@@ -75,7 +75,7 @@ def flag_finding(found: pd.DataFrame) -> Estimate:
     """
     flagged = _flagged(found)
     ends = binomtest(int(flagged.sum()), flagged.size).proportion_ci(LEVEL, method="wilson")
-    name = "Worlds in which a hidden reason moves the lift, and the placebo gives it away"
+    name = "Of worlds in which a hidden reason moves the lift, those that the placebo gives away"
     return Estimate(name, float(flagged.mean()), float(ends.low), float(ends.high), unit="share", n=flagged.size)
 
 

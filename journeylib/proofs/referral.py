@@ -39,7 +39,7 @@ def _days_joined(age: float) -> float:
 
 ADDED = {"added per referred": friends.effect_on_referred()}
 BROUGHT = {f"K({window})": friends_by(window) for window in WINDOWS}
-HAZARD = {"from the first referral": 1.0, f"by day {LANDMARK}": 1.0}
+HAZARD = {"from the first referral": 1.0, f"landmark at day {LANDMARK}": 1.0}
 Tell = Callable[[Mapping[str, float], int, np.random.Generator], pd.DataFrame]
 
 

@@ -50,7 +50,8 @@ class Trial:
     def found(self, told: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         """Return ``parameter, estimate, lower, upper`` and "", or parameters without numbers and the reason.
 
-        >>> TRIALS["K"].found(pd.DataFrame({"referrer": [-1], "referrer_age": -1, "age": 9, "tree": 0}))[1]
+        >>> young = pd.DataFrame({"referrer": -1, "referrer_age": -1, "age": 9, "tree": range(10)})
+        >>> TRIALS["friends by age"].found(young)[1]
         'nobody was observed at age 30: the oldest is 9'
         """
         nothing = pd.DataFrame({"parameter": list(self.planted)})
@@ -227,7 +228,7 @@ _ALL = (
     Trial("Cox by customer", "returns", returns.RATIO, returns.tell_regions, returns.ratios),
     *(Trial(name, "lift", referral.ADDED, referral.tell_referred(), ask) for name, ask in referral.LIFTS.items()),
     Trial("Cox of referrers", "referrers", referral.HAZARD, referral.tell_referrers, referral.hazards),
-    Trial("K", "friends", referral.BROUGHT, referral.tell_growth, referral.brought),
+    Trial("friends by age", "friends", referral.BROUGHT, referral.tell_growth, referral.brought),
     Trial("sBG", "contracts", {"a": 0.7, "b": 1.2}, _contracts, ShiftedBetaGeometric().fit),
 )
 TRIALS = {trial.name: trial for trial in _ALL}
