@@ -102,6 +102,12 @@ SHOP = Programme(
 )  # fmt: skip
 
 
+def test_experiment_beyond_the_whole_is_counted_as_the_whole():
+    found = programme_value(SHOP, Estimate("share", 1.2, 1.1, 1.3), currency="EUR")
+    assert found.value == SHOP.at(1.0)
+    assert "Incrementality by experiment, 100 % on average" in found.note
+
+
 @pytest.mark.parametrize("i, expected", [(0.0, 19_500.0), (0.5, 54_500.0), (1.0, 89_500.0)])
 def test_worth_of_a_programme_is_the_sum_of_its_lines(i, expected):
     # i 120 + (1 - i) (15 + 30 + 5) - 30 for each of 1,000, and 4,000 - 3,000 - 1,500

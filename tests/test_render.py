@@ -64,6 +64,14 @@ def test_at_most_five_findings_stand_open():
     assert page.index("Finding number 4.") < page.index("<summary>2 more</summary>") < page.index("Finding number 5.")
 
 
+def test_picture_that_goes_with_the_findings_stands_below_them():
+    found = sample.code("", sample.records(sample.estimate("It is 3.")), cell_id="found", tags=("findings",))
+    page = page_of(sample.code("", sample.picture("Three of three."), cell_id="four", tags=("answer",)), found)
+    answer = page.partition('id="the-answer"')[2].partition("</section>")[0]
+    assert answer.index("It is 3.") < answer.index('alt="Three of three."')
+    assert page.count('alt="Three of three."') == 1
+
+
 def test_small_print_leaves_out_what_the_sentence_says():
     finding = sample.estimate("It is 3 in 52 weeks. Beware.", horizon="in 52 weeks", note="Beware.", method="BG/NBD")
     page = page_of(sample.code("", sample.records(finding, finding), tags=("findings",)))

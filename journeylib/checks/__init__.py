@@ -53,9 +53,9 @@ from journeylib.checks.spread import (
     Spread,
     find_spread,
     invites_joined,
-    referrer_there,
     spread_checks,
     trees_by_size,
+    while_referrer_stays,
 )
 from journeylib.checks.traps import find_traps, naive_answers, trap_table, trap_words, within_customer
 from journeylib.checks.waits import (
@@ -78,8 +78,8 @@ __all__ = [
     "holdout_errors", "holdout_size", "holdout_test", "invites_joined", "lift_by_segment", "lift_finding",
     "lifts_by_outcome", "lost_bounds", "lost_checks", "mean_curves", "naive_answers", "naive_contrasts", "never_back",
     "normalised_gini", "not_back", "overlap_bins", "own_past_rate", "own_referrals", "periods", "programme_worth",
-    "purchases_by", "referrer_there", "referrers_stay", "returns_by_month", "season_check", "share_gained",
-    "shares_back", "shares_by_cohort", "simple_rules", "slope_check", "spread_checks", "ties_check", "total_error",
-    "tracking_check", "trap_table", "trap_words", "trees_by_size", "value_by_group", "value_checks", "veto_checks",
-    "waiting_times", "ways", "weeks_within", "within_customer",
+    "purchases_by", "referrers_stay", "returns_by_month", "season_check", "share_gained", "shares_back",
+    "shares_by_cohort", "simple_rules", "slope_check", "spread_checks", "ties_check", "total_error", "tracking_check",
+    "trap_table", "trap_words", "trees_by_size", "value_by_group", "value_checks", "veto_checks", "waiting_times",
+    "ways", "weeks_within", "while_referrer_stays", "within_customer",
 ]  # fmt: skip

@@ -7,8 +7,10 @@ from scipy.stats import norm
 
 from journeylib.checks.referred import Referred
 from journeylib.errors import JourneyError
-from journeylib.estimates import Check
+from journeylib.estimates import LEVEL, Check
+from journeylib.models.experiment import POWER
 from journeylib.models.grouptest import holm
+from journeylib.models.intervals import reach
 from journeylib.models.judged import judged_table
 from journeylib.models.lift import Lift
 from journeylib.models.sensitivity import sensitivity_checks
@@ -23,6 +25,8 @@ from journeylib.models.variants import (
 )
 
 TREES = 10  # that move a lift most, each left out once
+MINUS = "\N{MINUS SIGN}"
+UNSEEN = "A smaller one may be there and not be seen: wait for more referred customers."
 SHOWN = ["asked", "unit", "adds", "lower", "upper", "customers"]
 UNITS = {"any (share)": "share", "logarithm, of those with any": "log"}
 
@@ -58,6 +62,7 @@ def doubt_checks(referred: Referred, lift: Lift, panel: LiftPanel, seed: int) ->
         bootstrap_lift(lift, seed=seed).check,
         _within(lift, "lift with the most moving trees left out, one at a time", _left_out(lift), few),
         _within(lift, "lift against trees in which nobody was referred", beside, near),
+        _smallest(referred, lift),
         *sensitivity_checks(lift),
     ]
 
@@ -95,4 +100,12 @@ def _within(lift: Lift, name: str, found: list[float], advice: str) -> Check:
         return Check(name, None, "cannot be estimated", "", advice)
     (lower, upper), least, most = lift.conf_int(), min(found), max(found)
     told = f"{least:.4g}" if least == most else f"{least:.4g} to {most:.4g}"
-    return Check(name, lower <= least and most <= upper, told, f"within {lower:.4g} to {upper:.4g}", advice)
+    limit = f"within {lower:.4g} to {upper:.4g}".replace("-", MINUS)
+    return Check(name, lower <= least and most <= upper, told.replace("-", MINUS), limit, advice)
+
+
+def _smallest(referred: Referred, lift: Lift) -> Check:
+    """Say which lift these data would have shown."""
+    found = (reach(LEVEL) + norm.ppf(POWER)) * lift.std_error
+    name = f"smallest lift that is found with {100 * POWER:g} % power"
+    return Check(name, None, f"{referred.unit('margin')} {found:.3g}", "", UNSEEN)

@@ -132,6 +132,15 @@ def without_programme(values: pd.Series, programme: str, held_out: str) -> pd.Se
     return values == held_out
 
 
+def customer_columns(covariates: Sequence[str]) -> list[str]:
+    """Return the covariates that are of customers, not of an order.
+
+    >>> customer_columns(["customers.segment_size", "orders.tier"])
+    ['customers.segment_size']
+    """
+    return [name for name in covariates if name.startswith("customers.")]
+
+
 def naive_contrasts(referred: Referred) -> pd.DataFrame:
     """Return means of the referred and the others, unadjusted: ``outcome, unit, referred, others, difference``.
 
@@ -172,15 +181,20 @@ def lifts_by_outcome(referred: Referred) -> pd.DataFrame:
     """Return the lift of every outcome, without adjustment and adjusted, with the p-values of those not primary.
 
     Columns: ``outcome, unit, not_adjusted, adds, lower, upper, p_value, role``. The p-values of secondary outcomes are
-    adjusted by Holm for their number.
+    adjusted by Holm for their number. What cannot be answered is missing, as lapses within a horizon that is shorter
+    than the silence that makes one.
     """
-    found = {outcome: referred.lift(outcome) for outcome in (PRIMARY, *SECONDARY)}
-    rest = holm(np.array([found[outcome].p_value for outcome in SECONDARY]))
+    told = {
+        outcome: [or_refused(lambda o=outcome, m=method: referred.lift(o, m), outcome) for method in ("naive", "aipw")]
+        for outcome in (PRIMARY, *SECONDARY)
+    }
+    p = np.array([np.nan if lift.verdict.refused else lift.p_value for _, lift in told.values()])
     rows = []
-    for outcome, p in zip(found, [found[PRIMARY].p_value, *rest], strict=True):
-        lift, naive = found[outcome], referred.lift(outcome, "naive")
+    for (outcome, (naive, lift)), value in zip(told.items(), [p[0], *holm(p[1:])], strict=True):
         role = "primary" if outcome == PRIMARY else f"secondary, one of {len(SECONDARY)}"
-        rows.append((WORDS[outcome], referred.unit(outcome), naive.value, lift.value, *lift.conf_int(), p, role))
+        plain = np.nan if naive.verdict.refused else naive.value
+        adds = (np.nan,) * 3 if lift.verdict.refused else (lift.value, *lift.conf_int())
+        rows.append((WORDS[outcome], referred.unit(outcome), plain, *adds, value, role))
     columns = ["outcome", "unit", "not_adjusted", "adds", "lower", "upper", "p_value", "role"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -5,19 +5,17 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from journeylib.checks.referred import without_programme
+from journeylib.checks.referred import customer_columns, without_programme
 from journeylib.estimates import Check, Estimate
 from journeylib.models.cox_results import CoxResults
 from journeylib.models.landmark import ReferrerEffect, referrer_effect
 from journeylib.study import Study
 
-NAIVE = "ever invited against never: who stays longer has more time to invite"
-AT_ONCE = "invited, at once: an invite also shows that its sender is still there"
-LATER = "invited long enough ago: the answer"
-NOTE = (
-    "Below 1: they stay longer. Ever against never would say {naive:.2f}. Who invites may differ in what is not"
-    " measured: an association."
-)
+NAIVE = "ever invited, against never"  # who stays longer has more time to invite
+AT_ONCE = "from the invite on, at once"  # but an invite also shows that its sender is still there
+LATER = "from when the invite is no sign of life"
+LANDMARK = "invited by day {}, of those still there later"
+NOTE = "Below 1, they stay longer; ever against never would say {naive:.2f}. An association: who invites may differ."
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +66,7 @@ def referrers_stay(
     >>> found.table["hazard_ratio"].round(2).tolist()
     [0.92, 0.85, 0.72, 0.69]
     """
-    of_customers = [name for name in covariates if name.startswith("customers.")]
+    of_customers = customer_columns(covariates)
     asked = list(dict.fromkeys([*of_customers, *([programme] if programme else [])]))
     rows = study.inviters(lapse_days=lapse_days, covariates=asked)
     if programme:
@@ -79,7 +77,7 @@ def referrers_stay(
     effect = referrer_effect(rows, first_referral="counts_from", at=landmark_days + lapse_days, **about)
     at_once = referrer_effect(rows, first_referral="invited", at=landmark_days + lapse_days, **about)
     table = pd.concat([
-        effect.table.assign(contrast=[LATER, f"invited by day {landmark_days}, of those still there later", NAIVE]),
+        effect.table.assign(contrast=[LATER, LANDMARK.format(landmark_days), NAIVE]),
         at_once.table[:1].assign(contrast=AT_ONCE),
     ]).iloc[[0, 1, 3, 2]]  # fmt: skip
     fit = effect.time_varying

@@ -1,14 +1,14 @@
 """How far does it spread? K by age, how unequally it is brought, trees by size, invites that led somewhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from journeylib.checks.referred import without_programme
+from journeylib.checks.referred import customer_columns, without_programme
 from journeylib.estimates import Check, Estimate
 from journeylib.models.cox import Cox
-from journeylib.models.cox_results import CoxResults
 from journeylib.models.exposure import exposure_rows
 from journeylib.models.forest import referral_forest
 from journeylib.models.offspring import NegativeBinomialResults
@@ -19,6 +19,7 @@ from journeylib.study import ReferralAges, Study
 TOP = 0.01  # share of customers, whose share of all friends is told
 INVITE_DAYS = (7, 30, 90)
 SIZES = {"alone": 1, "2": 2, "3": 3, "4 to 5": 5, "6 to 10": 10, "11 to 20": 20, "more than 20": np.inf}
+ALIKE = "An association: friends are alike, also in what nobody measured."
 FEWEST = 10  # customers or invites, below which nothing is said
 
 
@@ -38,7 +39,7 @@ class Spread:
     def estimate(self) -> Estimate:
         """K by the horizon, in words, with the plain ratio beside it."""
         found, naive = self.K.at(self.horizon), self.K.naive().value
-        note = f"Friends divided by customers would say {naive:.3g}, as it counts friends still to come as none."
+        note = f"Friends divided by customers would say {naive:.3g}: the share of customers who came by referral."
         return replace(found, name=f"Friends whom a customer brings, K({self.horizon})", note=note)
 
     @property
@@ -47,18 +48,21 @@ class Spread:
         return self.K.summary(sorted({*WINDOWS, self.horizon}))
 
     @property
-    def estimates(self) -> list[Estimate]:
-        """What hangs on K: generation time, who brings nobody, the most active, and how far a tree grows."""
+    def details(self) -> pd.DataFrame:
+        """What hangs on K, as ``what, unit, value, lower, upper``.
+
+        Generation time, who brings nobody, the share of the most active, and how far a tree grows, or that it ends.
+        """
         seen = self.offspring
         found = [self.K.generation_time(self.horizon)]
         if not seen.verdict.refused:
             grows = seen.extinction() if seen.params["K"] >= 1 else seen.tree_size()
             found += [seen.zero_share(), seen.top_share(TOP), grows]
-        return [replace(f, name=f.name[:1].upper() + f.name[1:], horizon=self._by) for f in found]
-
-    @property
-    def _by(self) -> str:
-        return f"by age {self.horizon} days"
+        rows = []
+        for one in found:
+            unit, scale = ("%", 100) if one.unit == "share" else (one.unit, 1)
+            rows.append((one.name, unit, *(scale * v for v in (one.value, one.lower, one.upper))))
+        return pd.DataFrame(rows, columns=["what", "unit", "value", "lower", "upper"])
 
     def drawn(self) -> pd.DataFrame:
         """Return K by age as a figure draws it, as far as enough are at risk: ``day, K, lower, upper, at_risk``."""
@@ -105,24 +109,47 @@ def trees_by_size(tree: pd.DataFrame) -> pd.DataFrame:
     return table.assign(share=table["customers"] / table["customers"].sum()).drop(columns="place")
 
 
-def invites_joined(waits: pd.DataFrame) -> list[Estimate]:
-    """Return the share of invites that led to joining within some days, whatever the age of the invites.
+def invites_joined(waits: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of invites that led to joining, by the days since.
 
-    `waits` are a study's ``invite_days``. Invites sent lately count as long as they were out.
+    Returns ``within_days``, ``joined, lower, upper`` in per cent, and ``invites_still_out`` then. `waits` are a study's
+    ``invite_days``. Invites sent lately count as long as they were out.
 
     >>> waits = pd.DataFrame({"days": [3, 40], "joined": [1, 0], "invites": [30, 70]})
-    >>> [round(e.value, 2) for e in invites_joined(waits)]
-    [0.3, 0.3]
+    >>> invites_joined(waits)["joined"].round(1).tolist()
+    [30.0, 30.0]
     """
     curve = kaplan_meier(waits["days"], waits["joined"], weights=waits["invites"])
-    days = [day for day in INVITE_DAYS if day <= curve.reliable_until]
-    return [curve.probability(day, "Invites that led to joining within") for day in days]
+    rows = []
+    for day in (day for day in INVITE_DAYS if day <= curve.reliable_until):
+        found, out = curve.probability(day), waits["invites"][waits["days"] >= day].sum()
+        rows.append((day, *(100 * share for share in (found.value, found.lower, found.upper)), int(out)))
+    return pd.DataFrame(rows, columns=["within_days", "joined", "lower", "upper", "invites_still_out"])
 
 
-def referrer_there(study: Study, lapse_days: int) -> CoxResults:
-    """Return how the hazard of a referred customer's lapse differs while the referrer is there: ``exposed``."""
+def while_referrer_stays(study: Study, lapse_days: int, covariates: Sequence[str] = ()) -> Estimate | Check:
+    """Return how the hazard of a referred customer's lapse differs while the referrer is there; a check if it cannot.
+
+    `covariates` are those of `compare_referred`; those of orders are left out. Friends are alike, so that without them
+    who has a lasting friend lasts longer, whatever the friend does.
+
+    >>> from journeylib.study import open_study
+    >>> while_referrer_stays(open_study("simulated"), 180).n
+    829
+    """
     rows = exposure_rows(study.referrer_presence(lapse_days))
-    return Cox(["exposed"], clusters="customer").fit(rows, start="start", event="lapsed")
+    columns = customer_columns(covariates)
+    about = study.inviters(lapse_days=lapse_days, covariates=columns).set_index("customer")
+    names = ["first_day", *(name.partition(".")[2] for name in columns)]
+    rows = rows.join(about[names], on="customer")
+    fit = Cox(["exposed", *names], clusters="customer").fit(rows, start="start", event="lapsed")
+    name = "Lapses a day of the referred while their referrer is there, against after"
+    if fit.verdict.refused:
+        return Check(name, None, "; ".join(fit.verdict.reasons), "", "It cannot be told.")
+    found, customers = fit.hazard_ratio("exposed", transform=None), rows["customer"].nunique()
+    return replace(
+        found, name=name, n=customers, note="An association: friends are alike, also in what nobody measured."
+    )
 
 
 def spread_checks(spread: Spread) -> list[Check]:

@@ -8,12 +8,11 @@ import pandas as pd
 from journeylib.checks.gain import Gain
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
-from journeylib.models.incrementality import SHARES, Programme, programme_value
+from journeylib.models.incrementality import SHARES, BetaPrior, Programme, programme_value
 from journeylib.models.intervals import reach
 from journeylib.models.lift import Lift
 
 STEPS = 20  # of incrementality from none to all, at which worth is drawn
-ANYWAY = "if {share} would not have come"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +22,7 @@ class Worth:
     programme: Programme
     gain: Gain
     currency: str
+    horizon: str
     odd: int
     seed: int
 
@@ -30,6 +30,11 @@ class Worth:
     def share(self) -> float:
         """The incrementality counted with, kept within 0 and 1."""
         return float(np.clip(self.gain.estimate.value, 0, 1))
+
+    @property
+    def known(self) -> str:
+        """Whether the incrementality was found or is believed."""
+        return "believed" if isinstance(self.gain.source, BetaPrior) else "found"
 
     @property
     def range(self) -> tuple[float, float]:
@@ -40,7 +45,11 @@ class Worth:
     def estimate(self) -> Estimate:
         """What the programme is worth, in words."""
         found = programme_value(self.programme, self.gain.source, currency=self.currency, seed=self.seed)
-        return replace(found, name="The referral programme is worth", value=float(self.programme.at(self.share)))
+        even = self.break_even
+        pays = f" It breaks even at {100 * even:.3g} %." if even is not None and 0 <= even <= 1 else ""
+        name = "The referral programme is worth, with every customer it brought counted"
+        words = {"name": name, "horizon": self.horizon, "note": found.note + pays}
+        return replace(found, **words)
 
     @property
     def limits(self) -> list[Estimate]:
@@ -57,10 +66,7 @@ class Worth:
     @property
     def break_even(self) -> float | None:
         """The incrementality at which the programme pays for itself; below 0 it always does; None if none does."""
-        try:
-            return self.programme.break_even
-        except NotIdentifiedError:
-            return None
+        return _break_even(self.programme)
 
     def _break_even(self) -> list[Estimate]:
         share = self.break_even
@@ -74,8 +80,11 @@ class Worth:
     def lines(self) -> pd.DataFrame:
         """Return what the worth is made of, at several shares of those who would not have come and at that found."""
         table = self.programme.lines([*SHARES, self.share])
-        found = [ANYWAY.format(share=f"{100 * share:.0f} %") for share in SHARES]
-        table.columns = ["line", *found, f"as found, {100 * self.share:.0f} %"]
+        table.columns = [
+            "line",
+            *(f"{100 * share:.0f} %" for share in SHARES),
+            f"{self.known}: {100 * self.share:.0f} %",
+        ]
         return table
 
     def curve(self) -> pd.DataFrame:
@@ -103,13 +112,24 @@ class Worth:
                 given, reward_referrer=2 * given.reward_referrer, reward_referee=2 * given.reward_referee
             ),
         }
-        rows = []
-        for name, programme in others.items():
-            other = replace(self, programme=programme)
-            share = other.break_even
-            told = "never" if share is None or share > 1 else "always" if share <= 0 else f"{100 * share:.0f} %"
-            rows.append((name, float(programme.at(self.share)), told))
-        return pd.DataFrame(rows, columns=["if", f"worth_{self.currency}", "pays_from_incrementality"])
+        rows = [(name, programme, self.share) for name, programme in others.items()]
+        fewest = self.range[0]
+        rows.insert(1, (f"only {100 * fewest:.0f} % would not have come, its lower end", given, fewest))
+        told = [(name, float(programme.at(share)), _pays_from(programme)) for name, programme, share in rows]
+        return pd.DataFrame(told, columns=["if", f"worth_{self.currency}", "pays_from_incrementality"])
+
+
+def _break_even(programme: Programme) -> float | None:
+    try:
+        return programme.break_even
+    except NotIdentifiedError:
+        return None
+
+
+def _pays_from(programme: Programme) -> str:
+    """Say from which incrementality on a programme pays."""
+    share = _break_even(programme)
+    return "never" if share is None or share > 1 else "always" if share <= 0 else f"{100 * share:.0f} %"
 
 
 def programme_worth(
@@ -146,7 +166,7 @@ def programme_worth(
         reward_referee=reward_referee,
         platform_cost=platform_cost,
     )
-    return Worth(programme, gain, currency, odd, seed)
+    return Worth(programme, gain, currency, f"to day {horizon_days}", odd, seed)
 
 
 def treated_mean(lift: Lift, currency: str) -> Estimate:

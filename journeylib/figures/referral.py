@@ -17,15 +17,16 @@ WINDOWS = (30, 90, 365)
 
 
 @styled
-def reproduction(table: pd.DataFrame, naive: float, horizon: int) -> Drawing:
+def reproduction(table: pd.DataFrame, naive: float, horizon: int, oldest: int) -> Drawing:
     """Draw how many friends a customer brings by each age, with the band, who was at risk, and the plain ratio beside.
 
-    `table` has ``day, K, lower, upper, at_risk``; `naive` is friends divided by customers.
+    `table` has ``day, K, lower, upper, at_risk``; `naive` is friends divided by customers, `oldest` the oldest age at
+    risk, beyond which nothing is told.
 
     >>> table = pd.DataFrame({"day": [0, 90, 365], "K": [0.0, 0.18, 0.34], "lower": [0.0, 0.16, 0.3],
     ...                       "upper": [0.0, 0.2, 0.38], "at_risk": [90, 80, 40]})
-    >>> reproduction(table, 0.29, 365).alt[:84]
-    'By day 365 a customer brings 0.340 friends; friends divided by customers says 0.290.'
+    >>> reproduction(table, 0.29, 365, 400).alt[:86]
+    'By day 365 a customer brings 0.340 friends, not 0.290. Line chart of K by age, to day '
     """
     table = table.reset_index(drop=True)
     until, colour = float(table["day"].max()), COLOURS["model"]
@@ -34,15 +35,14 @@ def reproduction(table: pd.DataFrame, naive: float, horizon: int) -> Drawing:
     ax.step(table["day"], table["K"], where="post", color=colour, lw=1.8)
     ax.axhline(naive, color=COLOURS["baseline"], lw=1.2, ls=(0, (5, 3)))
     look = {"textcoords": "offset points", "size": 8.5, "weight": "bold"}
-    words = f"friends divided by customers: {number(naive)}"
-    place = (0, naive) if naive > 0.5 * table["K"].max() else (until, naive)
-    side = {"ha": "left", "xytext": (4, 4)} if place[0] == 0 else {"ha": "right", "xytext": (-4, 4)}
-    ax.annotate(words, place, color=COLOURS["baseline"], **look, **side)
+    words, below = f"friends divided by customers: {number(naive)}", {"xytext": (-4, -12), "ha": "right"}
+    ax.annotate(words, (until, naive), color=COLOURS["baseline"], **look, **below)
     for day in sorted({*WINDOWS, horizon}):
         if day <= until:
             K = at(table, day, "K")
             ax.plot(day, K, "o", color=colour, ms=5)
-            ax.annotate(f"K({day}) = {number(K)}", (day, K), (8, -11), color=colour, **look)
+            spot = (0, 8) if day == horizon else (8, -9)
+            ax.annotate(f"K({day}) = {number(K)}", (day, K), spot, color=colour, **look)
     marks = ticks(until)
     ax.set(xlim=(0, until), ylim=(0, None), xticks=marks)
     under = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "annotation_clip": False}
@@ -53,14 +53,17 @@ def reproduction(table: pd.DataFrame, naive: float, horizon: int) -> Drawing:
     told = at(table, horizon, "K")
     title = f"Nobody was watched for {horizon} days: K is not told"
     if np.isfinite(told):
-        title = f"By day {horizon} a customer brings {number(told)} friends; friends divided by customers says"
-        title += f" {number(naive)}"
-    title_block(figure, title, "Friends brought per customer, by the customer's age in days; shaded: 95 % interval")
+        title = f"By day {horizon} a customer brings {number(told)} friends, not {number(naive)}"
+    watched = f"oldest at risk: {oldest:,}"
+    title_block(
+        figure, title, f"Friends per customer, by the customer's age in days ({watched}); shaded: 95 % interval"
+    )
     figure.subplots_adjust(left=0.12, bottom=0.17)
     days = sorted({*marks, horizon} & {*range(int(until) + 1)})
     extract = pd.DataFrame([{"day": day} | {c: at(table, day, c) for c in table.columns[1:]} for day in days])
     rows = rows_in_words(extract, ["K"], lambda r: f"day {r['day']:.0f}", number)
-    return Drawing(figure, f"{title}. Line chart of K by age, to day {until:,.0f}. {rows}", table, extract)
+    about = f"Line chart of K by age, to day {until:,.0f}; the oldest at risk is {oldest:,} days old"
+    return Drawing(figure, f"{title}. {about}. {rows}", table, extract)
 
 
 @styled
@@ -109,7 +112,7 @@ def four_numbers(estimates: Sequence[tuple[str, Estimate, float]]) -> Drawing:
 
     >>> found = Estimate("Margin added", 4.1, -4.4, 12.6, unit="EUR", n=1481)
     >>> four_numbers([("margin added", found, 0.0)]).alt[:68]
-    'Not clear of no effect: margin added. Dot charts with 95 % intervals'
+    'None is beyond chance. Dot charts with 95 % intervals. margin added'
     """
     height = 0.75 + 0.62 * len(estimates)
     figure, axes = plt.subplots(len(estimates), 1, figsize=(7.0, height), squeeze=False)
@@ -136,13 +139,9 @@ def four_numbers(estimates: Sequence[tuple[str, Estimate, float]]) -> Drawing:
         rows.append((name, found.unit, *values, none, "yes" if clear else "no"))
     table = pd.DataFrame(rows, columns=["number", "unit", "estimate", "lower", "upper", "no_effect", "clear_of_it"])
     groups = {answer: ", ".join(table["number"][table["clear_of_it"] == answer]) for answer in ("yes", "no")}
-    said = {"yes": "Clear of no effect", "no": "Not clear of no effect"}
-    title = ". ".join(f"{said[answer]}: {names}" for answer, names in groups.items() if names)
-    title_block(
-        figure,
-        title.replace(". Not clear of no effect:", "; not clear:"),
-        "Each with its 95 % interval, on a scale of its own; dashed: no effect",
-    )
+    title = f"Beyond chance: {groups['yes']}" if groups["yes"] else "None is beyond chance"
+    title = title if groups["no"] else "All are beyond chance"
+    title_block(figure, title, "Each with its 95 % interval, on a scale of its own; dashed: no effect")
     figure.subplots_adjust(left=0.27, right=0.82, top=1 - 0.66 / height, bottom=0.25 / height, hspace=0.95)
     words = rows_in_words(table, ["estimate", "lower", "upper"], lambda r: f"{r['number']} ({r['unit']})", number)
     return Drawing(figure, f"{title}. Dot charts with 95 % intervals. {words}", table)
@@ -150,30 +149,35 @@ def four_numbers(estimates: Sequence[tuple[str, Estimate, float]]) -> Drawing:
 
 @styled
 def worth_by_incrementality(
-    table: pd.DataFrame, believed: tuple[float, float], share: float, break_even: float | None, currency: str
+    table: pd.DataFrame,
+    interval: tuple[float, float],
+    share: float,
+    break_even: float | None,
+    currency: str,
+    known: str = "found",
 ) -> Drawing:
     """Draw what a programme is worth by the share of the referred who would not have come, with its break-even.
 
-    table : ``incrementality, worth, lower, upper``     believed, share : where that share is found or believed to lie
-    break_even : the share from which it pays; None if from none
+    table : ``incrementality, worth, lower, upper``     interval, share : where that share lies, as `known`: found or
+    believed     break_even : the share from which it pays; None if from none
 
     >>> table = pd.DataFrame({"incrementality": [0.0, 1.0], "worth": [-5.0, 30.0], "lower": [-9.0, 25.0],
     ...                       "upper": [-1.0, 35.0]})
     >>> worth_by_incrementality(table, (0.6, 1.0), 0.9, 0.14, "EUR").alt[:66]
-    'The programme pays from 14.0 % on; 90.0 % is what is found. Line c'
+    'The programme pays from 14.0 % on; 90.0 % is found. Line chart wit'
     """
     figure, ax = plt.subplots(figsize=(7.0, 3.7))
     x, colour = table["incrementality"], COLOURS["value"]
-    ax.axvspan(*believed, color=QUIET, alpha=0.13, lw=0)
+    ax.axvspan(*interval, color=QUIET, alpha=0.13, lw=0)
     ax.fill_between(x, table["lower"], table["upper"], color=colour, alpha=0.18, lw=0)
     ax.plot(x, table["worth"], color=colour, lw=1.9)
     ax.axhline(0, color=INK, lw=1.0)
     look = {"textcoords": "offset points", "size": 8.5, "weight": "bold"}
     worth = float(np.interp(share, x, table["worth"]))
     ax.plot(share, worth, "o", color=colour, ms=7)
-    ax.annotate(f"as found: {amount(worth, currency)}", (share, worth), (-9, 7), ha="right", color=colour, **look)
+    ax.annotate(f"as {known}: {amount(worth, currency)}", (share, worth), (-9, 7), ha="right", color=colour, **look)
     top = float(table["upper"].max())
-    middle = sum(believed) / 2
+    middle = sum(interval) / 2
     ax.annotate(
         "interval of the share", (middle, min(0.0, table["lower"].min())), (0, 5), ha="center", color=QUIET, **look
     )
@@ -184,7 +188,7 @@ def worth_by_incrementality(
         ax.plot(break_even, 0, "D", color=COLOURS["baseline"], ms=7)
         words = f"breaks even at {amount(break_even, 'share')}"
         ax.annotate(words, (break_even, 0), (9, -13), color=COLOURS["baseline"], **look)
-        title = f"The programme pays from {amount(break_even, 'share')} on; {amount(share, 'share')} is what is found"
+        title = f"The programme pays from {amount(break_even, 'share')} on; {amount(share, 'share')} is {known}"
     ax.set(xlim=(0, 1), ylim=(None, 1.08 * top if top > 0 else None))
     ax.set_xlabel("share of the referred who would not have come without it")
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))

@@ -194,9 +194,9 @@ def programme_value(
 ) -> Estimate:
     """Return what a programme is worth, with the uncertainty of incrementality and of all its estimates.
 
-    `incrementality` is an experiment's result or a stated prior; draws of an experiment beyond 0 and 1 are moved to
-    the nearer end. Uncertain quantities are drawn independently. The note says how likely a loss is. Raises
-    FitRefusedError where the experiment is refused.
+    `incrementality` is an experiment's result or a stated prior; the share of an experiment, and draws of it, beyond 0
+    and 1 are moved to the nearer end. Uncertain quantities are drawn independently. The note says how likely a loss is.
+    Raises FitRefusedError where the experiment is refused.
 
     >>> programme = Programme(referred=1000, value=50, reward_referrer=10)
     >>> found = programme_value(programme, BetaPrior(2, 2), currency="EUR")
@@ -208,7 +208,7 @@ def programme_value(
         i, source, mean = rng.beta(incrementality.a, incrementality.b, draws), "stated prior", incrementality.mean
     else:
         found = incrementality.estimate if isinstance(incrementality, Judged) else incrementality
-        i, source, mean = np.clip(_drawn(found, rng, draws), 0, 1), "experiment", found.value
+        i, source, mean = np.clip(_drawn(found, rng, draws), 0, 1), "experiment", float(np.clip(found.value, 0, 1))
     given = {f.name: _drawn(getattr(programme, f.name), rng, draws) for f in fields(programme)}
     worth = _worth(i, given)
     lower, upper = np.quantile(worth, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -20,6 +20,7 @@ from journeylib.report.markup import PageWriter, caption, code, figure, numeric,
 
 RECORD = "application/vnd.journeylib.result+json"
 MOST_FINDINGS = 5
+IN_THE_ANSWER = {"findings", "answer"}  # cells that stand in the answer box; "answer" is what goes with the findings
 PARAMETER_TAGS = {"parameters", "injected-parameters"}
 # What papermill puts into a notebook that stopped; the page says it in its own words.
 PAPERMILL_ERROR = "papermill-error-cell-tag"
@@ -68,7 +69,7 @@ def report_page(notebook: Mapping, report: Mapping) -> str:
     cells = [{**c, "source": _joined(c["source"])} for c in notebook["cells"] if PAPERMILL_ERROR not in _tags(c)]
     title, lede, cells = _opening(cells, report)
     answer = _answer(cells, report, writer)
-    argument = [c for c in cells if "findings" not in _tags(c)]
+    argument = [c for c in cells if IN_THE_ANSWER.isdisjoint(_tags(c))]
     blocks = [block for section in _data_first(argument, report) for block in _blocks(section, report, writer)]
     contents = [*writer.contents, writer.section("How this page was made")]
     return _template("report.html.j2").render(
@@ -121,7 +122,7 @@ def _opening(cells: list, report: Mapping) -> tuple[str, str, list]:
 def _answer(cells: list, report: Mapping, writer: PageWriter) -> dict:
     """Gather what the answer box shows: the verdict in words, at most five findings, refusals with reasons."""
     entry = writer.section("The answer")
-    tagged = [c for c in cells if "findings" in _tags(c)]
+    tagged = [c for c in cells if not IN_THE_ANSWER.isdisjoint(_tags(c))]
     records = [r for c in tagged for r in _records(c)] or report.get("findings") or []
     findings = [r for r in records if r["kind"] == "estimate"]
     lifted = {"estimate", "refusal", "error"}
