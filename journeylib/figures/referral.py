@@ -112,7 +112,7 @@ def four_numbers(estimates: Sequence[tuple[str, Estimate, float]]) -> Drawing:
 
     >>> found = Estimate("Margin added", 4.1, -4.4, 12.6, unit="EUR", n=1481)
     >>> four_numbers([("margin added", found, 0.0)]).alt[:68]
-    'None is beyond chance. Dot charts with 95 % intervals. margin added'
+    'None is beyond chance. Dot charts with 95 % intervals. margin added '
     """
     height = 0.75 + 0.62 * len(estimates)
     figure, axes = plt.subplots(len(estimates), 1, figsize=(7.0, height), squeeze=False)
