@@ -134,14 +134,17 @@ def test_bins_of_overlap_hold_everyone_and_none_is_small():
         assert (bins["from"].iloc[1:].to_numpy() == bins["to"].iloc[:-1].to_numpy()).all()
 
 
-def test_finding_says_whether_zero_is_within_and_what_the_plain_difference_is():
+def test_finding_says_whether_zero_is_within_or_what_could_explain_it():
     _, found = shipped()
     lift = found.lift()
     assert "holds zero" in referred.lift_finding(lift, 7.9).note
-    sure = replace(lift, _value=30.0)
-    assert (
-        referred.lift_finding(sure, 7.9).note == "The interval leaves zero out. Unadjusted, the difference is EUR 7.9."
-    )
+    sure = replace(found, frame=found.frame.assign(margin=found.frame["margin"] + 30 * found.frame["referred"])).lift()
+    d, error = sure.value / 71.0, 1.78 * sure.std_error / 71.0  # 71: standard deviation within arms, about
+    ratio = np.exp(0.91 * d - error)
+    expected = ratio + np.sqrt(ratio * (ratio - 1))
+    note = referred.lift_finding(sure, 37.9).note
+    assert float(note.partition("risk ratios of ")[2].partition(",")[0]) == pytest.approx(expected, abs=0.03)
+    assert note.endswith("could explain it. Unadjusted, the difference is EUR 37.9.")
 
 
 # Gates
@@ -416,6 +419,15 @@ def test_trees_that_never_end_are_told_by_the_chance_that_they_do():
     row = found.details.set_index("what").loc["probability that a tree ends"]
     value = friends.mean()
     assert row["value"] == pytest.approx(1 / value, abs=0.06)  # of a geometric law with mean K, 1 / K
+
+
+def test_company_whose_friends_are_still_to_come_has_no_generation_time():
+    none = np.array([], int)
+    K = jl.reproduction_number(none, none, np.full(200, 400))
+    assert spread.Spread(None, K, 365, K.offspring(365)).details.empty
+    one = jl.reproduction_number(np.array([5]), np.array([0]), np.full(200, 400))
+    details = spread.Spread(None, one, 365, one.offspring(365)).details
+    assert details["value"].tolist() == [5.0] and details["lower"].isna().all()
 
 
 def test_trees_are_counted_by_those_in_them_who_bought():

@@ -133,6 +133,8 @@ def test_four_numbers_name_those_beyond_chance():
     assert drawing.alt.startswith("Beyond chance: would not have come. Dot charts with 95 % intervals.")
     assert drawing.data["clear_of_it"].tolist() == ["no", "yes"]
     assert [points(drawing, n)[0][0] for n in range(2)] == ["D", "o"]
+    counted = Estimate("K", 0.0, unit="friends per customer")  # nobody: no interval
+    assert referral.four_numbers([("friends", counted, 0)]).alt.startswith("None is beyond chance.")
     both = [("a", share, 0), ("b", replace(share, lower=0.2), 0)]
     assert referral.four_numbers(both).alt.startswith("All are beyond chance.")
 

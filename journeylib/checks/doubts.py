@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
@@ -24,6 +25,8 @@ from journeylib.models.variants import (
     without_mixed_trees,
 )
 
+ROWS = 2_000_000  # to be fitted in all by the bootstrap, so that it stays a check and no burden
+REPLICATES = (40, 200)  # of the bootstrap, at least and at most
 TREES = 10  # that move a lift most, each left out once
 MINUS = "\N{MINUS SIGN}"
 UNSEEN = "A smaller one may be there and not be seen: wait for more referred customers."
@@ -59,7 +62,7 @@ def doubt_checks(referred: Referred, lift: Lift, panel: LiftPanel, seed: int) ->
     near = "Customers beside a referred one may have gained too: look at the trees."
     return [
         panel.agreement,
-        bootstrap_lift(lift, seed=seed).check,
+        bootstrap_lift(lift, int(np.clip(ROWS / len(lift.arms.y), *REPLICATES)), seed).check,
         _within(lift, "lift with the most moving trees left out, one at a time", _left_out(lift), few),
         _within(lift, "lift against trees in which nobody was referred", beside, near),
         _smallest(referred, lift),

@@ -10,8 +10,8 @@ from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
 from journeylib.estimates import Check, Estimate
 from journeylib.models.falsify import placebo_checks
 from journeylib.models.grouptest import holm
-from journeylib.models.judged import Judged
 from journeylib.models.lift import Lift, estimate_lift, retention_lift
+from journeylib.models.sensitivity import sensitivity_checks
 from journeylib.models.variants import LiftPanel, lift_panel, or_refused
 from journeylib.models.virality import referral_contagion
 from journeylib.study import Study
@@ -233,17 +233,22 @@ def own_referrals(referred: Referred) -> Estimate:
     return replace(found, name="Friends whom the referred bring, against others made comparable")
 
 
-def lift_finding(lift: Judged, naive: float) -> Estimate:
-    """Return the headline in words, with what the plain difference says, and whether any lift is shown at all.
+def lift_finding(lift: Lift, naive: float) -> Estimate:
+    """Return the headline in words, with what the plain difference says, and what could explain the lift away.
 
-    >>> lift = Judged("the effect", "", (), 4.1, 4.4, 1481, "EUR", horizon="by day 365")
+    >>> from journeylib.study import open_study
+    >>> lift = compare_referred(open_study("simulated"), horizon_days=365, lapse_days=180).lift()
     >>> lift_finding(lift, 7.9).note
     'The interval holds zero: no lift of either sign is shown. Unadjusted, the difference is EUR 7.9.'
     """
     told = lift.estimate
-    shown = "holds zero: no lift of either sign is shown" if told.lower <= 0 <= told.upper else "leaves zero out"
-    note = f"The interval {shown}. Unadjusted, the difference is {told.unit} {naive:.3g}."
-    return replace(told, name="Margin that referral adds to a referred customer", note=note)
+    plain = f"Unadjusted, the difference is {told.unit} {naive:.3g}."
+    name = "Margin that referral adds to a referred customer"
+    if told.lower <= 0 <= told.upper:
+        return replace(told, name=name, note=f"The interval holds zero: no lift of either sign is shown. {plain}")
+    least = next(check.value for check in sensitivity_checks(lift) if check.name == "E-value of the interval")
+    doubt = f"Something unmeasured, tied to referral and margin by risk ratios of {least:.3g}, could explain it."
+    return replace(told, name=name, note=f"{doubt} {plain}")
 
 
 def _with_programme(frame: pd.DataFrame, programme: str | None, held_out: str) -> tuple[pd.DataFrame, int]:

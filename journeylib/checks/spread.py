@@ -54,14 +54,15 @@ class Spread:
         Generation time, who brings nobody, the share of the most active, and how far a tree grows, or that it ends.
         """
         seen = self.offspring
-        found = [self.K.generation_time(self.horizon)]
+        found = [self.K.generation_time(self.horizon)] if self.K.at(self.horizon).value else []
         if not seen.verdict.refused:
             grows = seen.extinction() if seen.params["K"] >= 1 else seen.tree_size()
             found += [seen.zero_share(), seen.top_share(TOP), grows]
         rows = []
         for one in found:
             unit, scale = ("%", 100) if one.unit == "share" else (one.unit, 1)
-            rows.append((one.name, unit, *(scale * v for v in (one.value, one.lower, one.upper))))
+            ends = (np.nan if end is None else scale * end for end in (one.lower, one.upper))
+            rows.append((one.name, unit, scale * one.value, *ends))
         return pd.DataFrame(rows, columns=["what", "unit", "value", "lower", "upper"])
 
     def drawn(self) -> pd.DataFrame:

@@ -118,11 +118,12 @@ def four_numbers(estimates: Sequence[tuple[str, Estimate, float]]) -> Drawing:
     figure, axes = plt.subplots(len(estimates), 1, figsize=(7.0, height), squeeze=False)
     rows = []
     for ax, (name, found, none) in zip(axes.flat, estimates, strict=True):
-        low, high = min(found.lower, none), max(found.upper, none)
-        room = 0.08 * (high - low)
-        clear = not found.lower <= none <= found.upper
+        lower, upper = (found.value if end is None else end for end in (found.lower, found.upper))
+        low, high = min(lower, none), max(upper, none)
+        room = 0.08 * (high - low) or 0.1
+        clear = found.lower is not None and not lower <= none <= upper
         colour = COLOURS["model"] if clear else QUIET
-        reach = [[found.value - found.lower], [found.upper - found.value]]
+        reach = [[found.value - lower], [upper - found.value]]
         ax.axvline(none, color=INK, lw=1.0, ls=(0, (4, 3)))
         ax.errorbar(found.value, 0, xerr=reach, color=colour, marker="o" if clear else "D", ms=7, capsize=4, lw=1.8)
         ax.set(xlim=(low - room, high + room), ylim=(-1, 1), yticks=[0], yticklabels=[name])
@@ -135,7 +136,7 @@ def four_numbers(estimates: Sequence[tuple[str, Estimate, float]]) -> Drawing:
         label = amount(found.value, found.unit.partition(" per ")[0])
         ax.annotate(label, (1.0, 0), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
                     va="center", weight="bold", color=colour, annotation_clip=False)  # fmt: skip
-        values = (found.value, found.lower, found.upper)
+        values = (found.value, lower, upper)
         rows.append((name, found.unit, *values, none, "yes" if clear else "no"))
     table = pd.DataFrame(rows, columns=["number", "unit", "estimate", "lower", "upper", "no_effect", "clear_of_it"])
     groups = {answer: ", ".join(table["number"][table["clear_of_it"] == answer]) for answer in ("yes", "no")}
