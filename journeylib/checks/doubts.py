@@ -49,7 +49,7 @@ def asked_otherwise(referred: Referred, lift: Lift) -> pd.DataFrame:
     if lift.untrimmed is not None:
         others["without trimming"] = lambda: lift.untrimmed
     told = judged_table({name: or_refused(ask, lift.subject) for name, ask in others.items()}, "asked")
-    table = pd.concat([outcome_variants(lift).rename(columns={"outcome": "asked"}), told])
+    table = pd.concat([outcome_variants(lift).rename(columns={"outcome": "asked"}), told.astype({"customers": float})])
     unit = table["asked"].map(UNITS).fillna(referred.unit("margin"))
     return table.assign(unit=unit).rename(columns={"estimate": "adds"})[SHOWN].reset_index(drop=True)
 

@@ -44,7 +44,7 @@ def share_gained(
 ) -> Gain:
     """Return the share of the referred who would not have come: from an experiment if it can tell, else the prior.
 
-    programme, held_out : column that says who had a programme by lot, and its word for those without
+    programme, held_out : column that says who had a programme by lot, and its word for those without; all others had it
     held_out_share : the share that was to have none
     prior_mean, prior_customers : the share believed, and how many referred customers that belief is worth
 

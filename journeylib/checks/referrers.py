@@ -38,10 +38,9 @@ class ReferrersStay:
     def estimate(self) -> Estimate:
         """The hazard ratio of who has invited long enough ago; FitRefusedError where the fit is refused."""
         found = self.fit.hazard_ratio("exposed", transform=None)
-        naive = self.effect.naive.hazard_ratio("exposed", transform=None).value
-        customers = int(self.effect.naive.nobs)
+        naive = self.table.set_index("contrast")["hazard_ratio"][NAIVE]
         name = "Lapses a day of customers who have invited, against those who have not"
-        return replace(found, name=name, n=customers, note=NOTE.format(naive=naive))
+        return replace(found, name=name, n=int(self.effect.naive.nobs), note=NOTE.format(naive=naive))
 
 
 def referrers_stay(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from journeylib.errors import ContractError
+from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.models.cells import flags, numbers, refuse
 from journeylib.models.cox import Cox
 from journeylib.models.cox_results import CoxResults
@@ -114,6 +114,8 @@ def referrer_effect(
     frame : as `referrer_rows` takes it; `clusters` names the tree, else errors are by customer
     at : the landmark, an age at which whoever had referred is compared with whoever had not
 
+    Raises NotIdentifiedError where nobody is still there and watched at the landmark.
+
     The three fits are Cox regressions; look at their ``ph_check`` too. Who refers may differ in what was not
     measured: this rules out immortal time, not selection.
 
@@ -127,6 +129,12 @@ def referrer_effect(
     """
     asked = {"first_referral": first_referral, "duration": duration, "event": event}
     rows, landmark = referrer_rows(frame, **asked), landmark_rows(frame, **asked, at=at)
+    if landmark.rows.empty:
+        raise NotIdentifiedError(
+            f"nobody is still there and watched at the landmark of {at:g}: {landmark.left:,} had left,"
+            f" {landmark.unwatched:,} were not watched so long",
+            way_out="Choose an earlier landmark.",
+        )
     ever = landmark_rows(frame, **asked, at=0.0).rows
     ever = ever.assign(exposed=1 - ever[first_referral].isna())
     model = Cox([*covariates, "exposed"], clusters=clusters or "customer")
