@@ -49,12 +49,18 @@ def points(drawing, axes=0):
 def test_methods_are_drawn_with_the_naive_one_apart_and_the_band_of_the_others():
     drawing = lifted.estimators(PANEL, "margin by day 365", "EUR")
     assert drawing.alt.startswith(
-        "Referral adds EUR 4.10 (−4.40 to 12.60), not EUR 7.90. Dot chart with intervals, EUR."
+        "No lift beyond chance: EUR 4.10 (−4.40 to 12.60), not EUR 7.90. Dot chart with intervals, EUR."
     )
     assert "doubly robust (AIPW): estimate 4.10, lower −4.40, upper 12.6" in drawing.alt
     assert points(drawing)[0] == ("s", 7.9) and {marker for marker, _ in points(drawing)[1:]} == {"o"}
     band = drawing.figure.axes[0].patches[0].get_extents().transformed(drawing.figure.axes[0].transData.inverted())
     assert (band.x0, band.x1) == pytest.approx((4.09, 4.2))
+
+
+def test_lift_beyond_chance_is_said_to_be_added():
+    sure = PANEL.assign(lower=PANEL["estimate"] - 1)
+    title = lifted.estimators(sure, "margin by day 365", "EUR").alt
+    assert title.startswith("Referral adds EUR 4.10 (3.10 to 12.60), not EUR 7.90.")
 
 
 def test_refused_headline_is_not_drawn_and_its_title_claims_nothing():

@@ -24,7 +24,7 @@ def estimators(table: pd.DataFrame, outcome: str, unit: str, treatment: str = "r
     >>> table = pd.DataFrame({"method": ["naive", "aipw"], "estimate": [7.9, 4.1], "lower": [-1.0, -4.4],
     ...                       "upper": [16.9, 12.6], "verdict": "supported"})
     >>> estimators(table, "margin by day 365", "EUR").alt[:75]
-    'Referral adds EUR 4.10 (−4.40 to 12.60), not EUR 7.90. Dot chart with inter'
+    'No lift beyond chance: EUR 4.10 (−4.40 to 12.60), not EUR 7.90. Dot chart w'
     """
     shown = table.dropna(subset="estimate").reset_index(drop=True)
     height = 1.15 + 0.36 * len(shown)
@@ -175,7 +175,9 @@ def _headline(found: pd.DataFrame, unit: str, treatment: str) -> str:
         return f"What {treatment} adds cannot be told"
     row = found.loc[HEADLINE]
     ends = " to ".join(number(row[end], like=row["estimate"]) for end in ("lower", "upper"))
-    told = f"{treatment.capitalize()} adds {amount(row['estimate'], unit)} ({ends})"
+    told = f"{amount(row['estimate'], unit)} ({ends})"
+    chance = row["lower"] <= 0 <= row["upper"]
+    told = f"No lift beyond chance: {told}" if chance else f"{treatment.capitalize()} adds {told}"
     return told + (f", not {amount(found.loc[NAIVE, 'estimate'], unit)}" if NAIVE in found.index else "")
 
 

@@ -41,13 +41,14 @@ def records(output: Mapping) -> list[dict]:
 
 
 def collect(notebook: Mapping) -> dict[str, object]:
-    """Return what a notebook recorded, as the fields of its manifest entry.
+    """Return what a notebook recorded, as the fields of its manifest entry; the findings of its findings cells first.
 
     >>> collect({"cells": [{"outputs": [{"data": {RECORD: [{"kind": "data", "title": "Shop"}]}}]}]})["data"]
     {'kind': 'data', 'title': 'Shop'}
     """
     fields = {"findings": [], "checks": [], "ledger": None, "data": {}}
-    for output in (o for cell in notebook["cells"] for o in cell.get("outputs", ())):
+    cells = sorted(notebook["cells"], key=lambda cell: "findings" not in cell.get("metadata", {}).get("tags", ()))
+    for output in (o for cell in cells for o in cell.get("outputs", ())):
         for record in records(output):
             field = manifest.RESULTS.get(record.get("kind"))
             if field in ("findings", "checks"):

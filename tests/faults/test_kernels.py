@@ -259,3 +259,12 @@ class TestCleaning:
         assert harvest.collect({"cells": cells}) == {
             "findings": [estimate, refusal], "checks": [check], "ledger": ledger, "data": data,
         }  # fmt: skip
+
+    def test_findings_of_the_findings_cells_come_first(self):
+        def cell(name, *tags):
+            record = {"kind": "estimate", "name": name}
+            output = {"output_type": "display_data", "data": {harvest.RECORD: [record]}, "metadata": {}}
+            return {"outputs": [output], "metadata": {"tags": list(tags)}}
+
+        found = harvest.collect({"cells": [cell("step"), cell("headline", "findings"), cell("second", "findings")]})
+        assert [record["name"] for record in found["findings"]] == ["headline", "second", "step"]
