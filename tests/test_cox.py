@@ -1,6 +1,7 @@
 """Cox's regression: R's numbers where other packages go astray, brute force, properties, refusal by name."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -635,3 +636,38 @@ def test_days_that_split_nothing_are_refused(days):
 def test_rows_of_no_length_cannot_be_split():
     with pytest.raises(ContractError, match="begin is not before stop in 200 of 200 rows"):
         split_at(enough(begin=99), 5, "x", start="begin")
+
+
+def test_perfect_order_in_time_is_refused_without_a_warning():
+    rng = np.random.default_rng(0)
+    stop = rng.integers(1, 200, 400)
+    rows = pd.DataFrame({"stop": stop, "event": rng.integers(0, 2, 400), "x": -stop.astype(float)})
+    rows["shop"] = rng.integers(0, 3, 400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Cox("x", strata="shop").fit(rows).verdict.refused
+
+
+def test_column_that_is_there_twice_is_refused():
+    rows = pd.DataFrame({"stop": [3, 5], "event": [1, 0], "x": [1.0, 2.0]})
+    for name in rows:
+        with pytest.raises(ContractError, match=f'there are 2 columns "{name}". Keep one of them.'):
+            Cox("x").fit(pd.concat([rows, rows[[name]]], axis=1))
+
+
+def test_design_of_all_orders_does_not_depend_on_the_index_or_the_kind_of_label():
+    spells = pd.DataFrame({"customer_id": ["a", "a", "b"], "order_no": [1, 2, 1], "start": [0, 5, 0],
+                           "stop": [5, 9, 7], "event": [1, 0, 0]})  # fmt: skip
+    want = recurrent_design(spells, "wlw").frame
+    kinds = pd.CategoricalDtype(["b", "a", "nobody"])
+    for other in (spells.set_axis([0, 0, 0]), spells.astype({"customer_id": kinds})):
+        got = recurrent_design(other, "wlw").frame.astype({"customer_id": str})
+        keys = ["customer_id", "order_no"]
+        assert got.sort_values(keys, ignore_index=True).equals(
+            want.astype({"customer_id": str}).sort_values(keys, ignore_index=True)
+        )
+
+
+def test_rows_that_are_none_are_not_split():
+    with pytest.raises(ContractError, match="there is no row. Check what was selected."):
+        split_at(pd.DataFrame({"stop": [], "event": []}), 30)

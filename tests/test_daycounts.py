@@ -128,3 +128,22 @@ def test_missing_label_is_refused_with_its_row():
 
 def test_column_of_a_filtered_frame_keeps_its_rows():
     assert column("durations", pd.Series([1, None, 3], dtype="Int64").dropna()).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"durations": None}, "durations has 0 dimensions. Hand over one value for each row."),
+        ({"durations": np.ma.masked_array([5, 8], [True, False])}, "durations is missing or infinite in 1 of 2 rows"),
+        ({"durations": [5 + 1j, 8]}, r'column "durations" holds no numbers \(complex128\)'),
+        ({"weights": [2**53, 2**53]}, "weights add up to more spells than can be counted. Count fewer of them."),
+    ],
+)
+def test_what_would_be_counted_wrongly_is_refused(given, message):
+    with pytest.raises(ContractError, match=message):
+        Spells.of(**{"durations": [5, 8], "events": [1, 0], **given})
+
+
+def test_labels_in_two_dimensions_are_refused():
+    with pytest.raises(ContractError, match="clusters has 2 dimensions. Hand over one label for each row."):
+        codes("clusters", [["a"], ["b"]], 2)

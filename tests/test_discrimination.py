@@ -208,3 +208,19 @@ ONE = ([0.5, 0.6, 0.7], [5, 8, 12], [1, 1, 0])
 def test_what_cannot_be_asked_is_refused(ask, error, text):
     with pytest.raises(error, match=text):
         ask()
+
+
+@pytest.mark.parametrize("null", [-0.1, 1.5, np.nan, [0.5, 0.5]])
+def test_null_that_is_no_probability_at_each_time_is_refused(null):
+    with pytest.raises(ContractError, match="null is no probability at each of the times. Give the probability to be"):
+        brier_score([0.1, 0.6, 0.8], [5, 8, 12], [1, 1, 0], [6], null=null)
+
+
+def test_skill_is_missing_where_the_null_has_no_error():
+    assert np.isnan(brier_score([0.9, 0.6, 0.8], [5, 8, 12], [1, 1, 0], [3])["skill"].item())
+
+
+@pytest.mark.parametrize("groups", [0, -1, 1.5, np.inf, np.nan])
+def test_number_of_tenths_that_is_none_is_refused(groups):
+    with pytest.raises(ContractError, match="there are no .* groups. Give a whole number from 1 up."):
+        return_calibration([0.5, 0.9], [5, 8], [1, 0], 6, groups=groups)

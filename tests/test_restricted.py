@@ -76,7 +76,7 @@ def test_difference_counts_who_is_in_both_curves_once():
     apart = restricted_mean_difference(a, b, 30)
     want = std_error(restricted_mean(a, 30)) ** 2 + std_error(restricted_mean(b, 30)) ** 2
     assert std_error(apart) ** 2 == pytest.approx(want, rel=1e-12)
-    assert std_error(restricted_mean_difference(a, a, 30)) == pytest.approx(0, abs=1e-12)
+    assert (restricted_mean_difference(a, a, 30).value, restricted_mean_difference(a, a, 30).lower) == (0, None)
     named = bladder(1, BLADDER.assign(id=BLADDER["id"].map("customer {}".format)))
     assert std_error(restricted_mean_difference(named, a, 30)) == pytest.approx(
         np.sqrt(2) * std_error(restricted_mean(a, 30))
@@ -107,3 +107,15 @@ def test_means_that_do_not_exist_are_refused():
         restricted_mean_difference(curve, kaplan_meier([5, 8], [1, 0], clusters=[1, 2]), 5)
     with pytest.raises(ContractError, match="the curves differ in level or unit. Make both alike."):
         restricted_mean_difference(curve, kaplan_meier([5, 8], [1, 0], unit="weeks"), 5)
+
+
+def test_mean_has_no_interval_where_nobody_came_back_or_all_spells_are_one_customers():
+    early = restricted_mean(kaplan_meier([10, 20, 30], [1, 1, 1]), 5)
+    alone = restricted_mean(kaplan_meier([10, 20, 30], [1, 1, 0], clusters=["a"] * 3), 25)
+    assert [(e.value, e.lower, e.upper) for e in (early, alone)] == [
+        (5, None, None),
+        (pytest.approx(55 / 3), None, None),
+    ]
+    among = kaplan_meier([10, 20, 30], [1, 1, 0], clusters=["b", "c", "d"])
+    mixed = restricted_mean_difference(kaplan_meier([10, 20, 30], [1, 1, 0], clusters=["a"] * 3), among, 25)
+    assert (mixed.lower, mixed.upper) == (None, None)

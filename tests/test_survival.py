@@ -36,7 +36,8 @@ def by_definition(durations, events, entry, customers, hazard):
     Y, d = at_risk.sum(axis=1), ended.sum(axis=1)
     per_event = 1 / Y if hazard else 1 / np.where(d < Y, Y - d, np.nan)
     influence = np.cumsum((ended - at_risk * (d / Y)[:, None]) * per_event[:, None], axis=0)
-    return sum(influence[:, customers == c].sum(axis=1) ** 2 for c in np.unique(customers))
+    squares = sum(influence[:, customers == c].sum(axis=1) ** 2 for c in np.unique(customers))
+    return squares if np.unique(customers).size > 1 else np.full(times.size, np.nan)
 
 
 # R survival 3.5-3: quartiles with their limits of type log.
@@ -136,7 +137,8 @@ def test_clustered_variance_is_the_squared_influence_of_each_customer(rows, late
     given = {"entry": entry} if late else {}
     before = entry if late else -np.ones_like(entry)
     got = nelson_aalen(durations, events, clusters=customers, **given)
-    assert got.variance == pytest.approx(by_definition(durations, events, before, customers, True), abs=1e-12)
+    want = by_definition(durations, events, before, customers, True)
+    assert got.variance == pytest.approx(want, abs=1e-12, nan_ok=True)
     try:
         curve = kaplan_meier(durations, events, clusters=customers, **given)
     except NotIdentifiedError:
@@ -262,3 +264,24 @@ def test_questions_without_an_answer_are_refused():
 def test_late_entry_that_leaves_one_at_risk_is_refused_by_name():
     with pytest.raises(NotIdentifiedError, match="all 1 at risk at 2 ended at once, before others entered. Leave"):
         kaplan_meier([2, 9, 9], [1, 1, 0], entry=[0, 3, 3])
+
+
+def test_spells_of_one_customer_alone_say_nothing_of_the_error():
+    given = [5, 8, 8, 12], [1, 1, 0, 0]
+    curve = kaplan_meier(*given, clusters=["a"] * 4)
+    assert curve.curve[["std_error", "lower", "upper"]].isna().all(axis=None)
+    assert nelson_aalen(*given, clusters=["a"] * 4).curve[["std_error", "lower", "upper"]].isna().all(axis=None)
+    for found in (curve.probability(8), curve.quantile(0.5)):
+        assert (found.lower, found.upper) == (None, None)
+    with pytest.raises(NotIdentifiedError, match="no part of the curve"):
+        curve.simultaneous_band()
+
+
+def test_quantile_has_no_interval_where_no_error_is_known():
+    same_day = kaplan_meier([5, 5], [1, 1]).median_survival_time
+    assert (same_day.value, same_day.lower, same_day.upper) == (5, None, None)
+
+
+def test_times_before_zero_are_refused_by_the_cumulative_hazard():
+    with pytest.raises(ContractError, match="there is no time -1. Times are numbers from 0 up."):
+        nelson_aalen([5, 8], [1, 1]).cumulative_hazard([3, -1])

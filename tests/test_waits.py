@@ -303,3 +303,16 @@ def test_too_many_kinds_of_rows_for_a_table_of_counts_are_refused(monkeypatch):
     monkeypatch.setattr("journeylib.models.piecewise.MOST_COUNTS", 1000)
     with pytest.raises(ContractError, match="400 kinds of rows in 30 bands are too many to count. Round or group"):
         PiecewiseExponential("x").fit(enough(stop=lambda d: d.index + 1))
+
+
+def test_very_slow_customers_are_not_taken_for_gone_ones():
+    """Of customers at gamma paces all come back in the end: few must be told that a share of them never does."""
+    rng, told, tails = np.random.default_rng(55), 0, 0
+    for _ in range(6):
+        pace, watched = rng.gamma(0.5, 1 / 60, 1000), rng.integers(1, 731, 1000)
+        wait = np.ceil(rng.exponential(size=1000) / pace)
+        rows = pd.DataFrame({"stop": np.minimum(wait, watched), "event": (wait <= watched).astype(int)})
+        fit = WeibullMixtureCure().fit(rows)
+        told += fit.converged
+        tails += any(c.name.startswith("lead in AIC") for c in fit.verdict.failed)
+    assert (told, tails) == (0, 6)

@@ -28,7 +28,8 @@ RIDGE = 1e-9  # added to correlations of 1, so that times with the same error ha
 def limits(survival: np.ndarray, width: np.ndarray, interval: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper limits of S whose logarithm is uncertain by `width`.
 
-    NaN before the first event and where S is 0: there the data say nothing of their error.
+    NaN before the first event, where S is 0, and where all spells are one customer's: there the data say nothing of
+    their error.
 
     >>> [round(float(end[0]), 3) for end in limits(np.array([0.5]), np.array([0.2]), "log-log")]
     [0.397, 0.595]

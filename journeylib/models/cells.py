@@ -43,7 +43,9 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, np.ndarray
     for name in columns:
         if name not in frame:
             raise ContractError(f'there is no column "{name}"', way_out=did_you_mean(name, map(str, frame.columns)))
-        if not pd.api.types.is_numeric_dtype(frame[name]):
+        if frame[name].ndim > 1:
+            raise ContractError(f'there are {frame[name].shape[1]} columns "{name}"', way_out="Keep one of them.")
+        if not pd.api.types.is_numeric_dtype(frame[name]) or pd.api.types.is_complex_dtype(frame[name]):
             raise ContractError(f'column "{name}" holds no numbers ({frame[name].dtype})', way_out="Convert it first.")
         found[name] = frame[name].to_numpy(float, na_value=np.nan)
     for name, values in found.items():

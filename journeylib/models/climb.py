@@ -43,8 +43,15 @@ class Optimum:
     hessian: np.ndarray
 
     @property
+    def finite(self) -> bool:
+        """False where slope or curvature are out of the range of numbers, too far off to say anything."""
+        return bool(np.isfinite(self.score).all() and np.isfinite(self.hessian).all())
+
+    @property
     def peaked(self) -> bool:
         """True where the log-likelihood bends down in every direction."""
+        if not self.finite:
+            return False
         curvature = np.linalg.eigvalsh(self.hessian)
         return bool(curvature[-1] < -1e-12 * np.abs(curvature).max())
 
@@ -152,7 +159,7 @@ def newton(look: Callable[[np.ndarray], Optimum], here: Optimum) -> Optimum:
         step, there = here.step, None
         for _ in range(NEWTON):
             there = look(here.theta + step)
-            if there.llf >= here.llf - 1e-12 * abs(here.llf):
+            if there.llf >= here.llf - 1e-12 * abs(here.llf) and there.finite:
                 break
             step = step / 2
         else:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from journeylib.errors import ContractError
 from journeylib.models.daycounts import DENSE, Spells, codes
-from journeylib.models.influence import Influence
+from journeylib.models.influence import Influence, of_several
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +26,9 @@ class Clusters:
     labels : (customers,) the label of each number, a number that is nobody's included
 
     >>> spells = Spells.of([5, 8], [1, 0])
-    >>> pair = Clusters.of(spells, spells.count().time, ["a", "a"])
-    >>> pair.influence(np.array([0.5, 0]), np.array([0.25, 0.25])).variance().tolist()
-    [0.0, 0.0]
+    >>> pair = Clusters.of(spells, spells.count().time, ["a", "b"])
+    >>> pair.variance(np.array([0.5, 0]), np.array([0.25, 0.25])).tolist()
+    [0.125, 0.125]
     """
 
     customer: np.ndarray
@@ -62,6 +62,10 @@ class Clusters:
         m = np.concatenate([np.full(left.size, -1.0), present])
         rows = np.concatenate([self.customer, who]), np.concatenate([self.place, when])
         return Influence(*rows, (c, m), (np.ones(drift.size), -drift))
+
+    def variance(self, jump: np.ndarray, drift: np.ndarray) -> np.ndarray:
+        """Return the variance between customers of a sum over times, at every time; NaN of one customer alone."""
+        return of_several(self.customer, self.influence(jump, drift).variance())
 
     def totals(self, jump: np.ndarray, drift: np.ndarray) -> np.ndarray:
         """Return the influence of each customer on the sum at the last time: (customers,)."""

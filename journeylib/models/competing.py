@@ -19,7 +19,7 @@ from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.bands import limits
 from journeylib.models.clusters import numbered, refuse_both
 from journeylib.models.daycounts import DayCounts, Spells
-from journeylib.models.influence import Marks, Stays, mean_influence, ratio, survival_before
+from journeylib.models.influence import Marks, Stays, mean_influence, of_several, ratio, survival_before
 from journeylib.models.intervals import reach
 
 ROUNDING = 1e-12  # no share of spells is so near to 1 without being 1
@@ -161,4 +161,4 @@ def _clustered(spells: Spells, counts: DayCounts, ended: np.ndarray, customer: n
         own = np.flatnonzero(spells.cause == k + 1)
         marks = Marks(customer[own], place[own])
         found.append(mean_influence(counts.at_risk, counts.events[:, k], ended, marks, stays).variance())
-    return np.stack(found, axis=1)
+    return of_several(customer, np.stack(found, axis=1))

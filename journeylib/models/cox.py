@@ -78,7 +78,9 @@ class Cox:
 
         def look(theta: np.ndarray) -> Optimum:
             here = likelihood.at(theta / spread)
-            return Optimum(theta, here.llf, here.score() / spread, -here.information() / np.outer(spread, spread))
+            with np.errstate(invalid="ignore", over="ignore"):  # far off, which a climb notices and turns back from
+                score, information = here.score() / spread, here.information() / np.outer(spread, spread)
+            return Optimum(theta, here.llf, score, -information)
 
         null = look(np.zeros(len(labels)))
         checks += self._check_data(rows, predictors, likelihood, null)

@@ -2,14 +2,16 @@
 
 S(t) = c + (1 - c) exp(-(t / lambda_) ** rho_), with lifelines' letters. The share c is read off beyond the data, where
 a curve that has come to rest and one that only creeps look alike. So it is given out only if hardly any return is
-still to come by the model itself, if the last wait without one is long enough for a plateau, and if follow-up cut
-short tells the same share. Of very many customers somebody always comes back on the last days, so that no plateau is
-ever long: then the second of these only informs, as long as the first leaves next to nothing to come.
+still to come by the model itself, if no law with a long tail, by which all come back in the end, tells the waits as
+well, if the last wait without a return is long enough for a plateau, and if follow-up cut short tells the same share.
+Of very many customers somebody always comes back on the last days, so that no plateau is ever long: then the third of
+these only informs, as long as the first leaves next to nothing to come.
 Source: Maller & Zhou (1996), "Survival analysis with long-term survivors", chapters 4 and 5, for sufficient
 follow-up; Amico & Van Keilegom (2018), Annual Review of Statistics 5, for what cannot be told without it.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,7 +22,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit, logit
 
 from journeylib.estimates import LEVEL, Check, Estimate
-from journeylib.models.aft import Waits, positive_times
+from journeylib.models.aft import AcceleratedFailureTime, Waits, positive_times
 from journeylib.models.cells import refuse
 from journeylib.models.climb import Gate, Optimum
 from journeylib.models.hazardchecks import check_events, check_start
@@ -32,8 +34,11 @@ SUFFICIENT = 0.05  # the chance that the plateau is none (Maller & Zhou), and th
 NOTHING = 0.01  # of returns still to come: then a missing plateau is no objection
 SHORTER = (0.5, 0.75)  # of the longest wait observed: the horizons at which the share is told again
 MOVES = 0.03  # by which it may differ, beyond the uncertainty of the shorter one
+RIVALS = ("lognormal", "loglogistic")  # laws with a long tail, by which all come back in the end
+LEAD = 2.0  # in AIC; a smaller one is none
 NONE_GONE = "All customers seem to come back in the end: use AcceleratedFailureTime."
 EDGES = {(0, 0, -1): NONE_GONE, (0, 0, 1): "Hardly anybody comes back: the waits of those who do tell too little."}
+CREEPS = "Very slow customers would look the same: give the share not back by the last day watched."
 WATCH = "The curve may still be falling where observation ends: give the share not back by then, or watch longer."
 
 
@@ -68,7 +73,9 @@ class WeibullMixtureCure:
         to_come = float(np.exp(-((now["horizon"] / whole.params["lambda_"]) ** whole.params["rho_"])))
         rest = Check("share of all returns still to come when observation ends", to_come < SUFFICIENT,
                      float(f"{to_come:.3g}"), f"below {SUFFICIENT}", WATCH)  # fmt: skip
-        checks = (*whole.checks, rest, check_plateau(rows, to_come < NOTHING), *_check_horizons(told))
+        rivals = [AcceleratedFailureTime(distribution=law, gate=self.gate) for law in RIVALS]
+        tails = check_tails(whole, [rival.fit(frame, stop, event, weights) for rival in rivals])
+        checks = (*whole.checks, rest, tails, check_plateau(rows, to_come < NOTHING), *_check_horizons(told))
         return replace(whole, checks=checks, horizons=told)
 
     def _fit(self, rows: HazardRows, known: list[np.ndarray] | None = None) -> "WeibullMixtureCureResults":
@@ -122,7 +129,7 @@ class WeibullMixtureCureResults(LikelihoodResults):
         """The share of customers who never come back, with its interval."""
         value, (lower, upper) = self.params["cured_fraction"], self.conf_int().loc["cured_fraction"]
         about = {"unit": "share", "n": self.nobs, "method": self.subject}
-        return Estimate("never come back", float(value), float(lower), float(upper), LEVEL, **about)
+        return Estimate("Customers who never come back", float(value), float(lower), float(upper), LEVEL, **about)
 
     def survival_function(self, t: ArrayLike) -> np.ndarray:
         """Return the share not back by times `t`, from 0 up."""
@@ -159,6 +166,19 @@ def log_likelihood(theta: np.ndarray, waits: Waits) -> tuple[float, np.ndarray]:
     share = np.exp(gone)
     odds = np.where(came, -share, (1 - alive) - share)
     return float(value), np.array([-rho * slope.sum(), slope @ z + waits.n @ waits.event, waits.n @ odds])
+
+
+def check_tails(cure: LikelihoodResults, rivals: Sequence[LikelihoodResults]) -> Check:
+    """Return the check that no law by which all come back in the end tells the waits as well; `cure` is no refused fit.
+
+    >>> rows = pd.DataFrame({"stop": np.tile([2, 4, 6, 9, 90], 40), "event": np.tile([1, 1, 1, 1, 0], 40)})
+    >>> fits = [AcceleratedFailureTime(distribution=law).fit(rows) for law in ("weibull", "lognormal")]
+    >>> check_tails(fits[1], fits[:1]).passed
+    True
+    """
+    lead = min((rival.aic for rival in rivals if rival.converged), default=np.inf) - cure.aic
+    name = "lead in AIC over laws by which all come back in the end"
+    return Check(name, lead > LEAD, float(f"{lead:.3g}"), f"above {LEAD:g}", CREEPS)
 
 
 def check_plateau(rows: HazardRows, informs: bool = False) -> Check:

@@ -62,9 +62,7 @@ class SurvivalCurve:
         >>> jl.kaplan_meier([5, 8, 8, 12], [1, 1, 0, 0]).survival_function([0, 8, 13])
         array([1. , 0.5, nan])
         """
-        t = np.asarray(t, float)
-        if not (t >= 0).all():
-            raise ContractError(f"there is no time {t[~(t >= 0)].flat[0]:g}", way_out="Times are numbers from 0 up.")
+        t = times_from_zero(t)
         s = np.append(1.0, self.survival)[np.searchsorted(self.counts.time, t, side="right")]
         return np.where((t <= self.counts.time[-1]) | (s == 0), s, np.nan)[()]
 
@@ -91,7 +89,7 @@ class SurvivalCurve:
         place = np.searchsorted(self.counts.time, t, side="right") - 1
         spread = np.sqrt(self.log_variance[[place]]) if place >= 0 else np.zeros(1)
         lower, upper = (float(end[0]) for end in limits(np.array([s]), reach(self.level) * spread, self.interval))
-        ends = (1 - upper, 1 - lower) if 0 < s < 1 else (None, None)
+        ends = (None, None) if np.isnan(lower) else (1 - upper, 1 - lower)
         left = self.counts.at_risk[self.counts.time >= t][:1].sum()
         about = {"horizon": f"{t:g} {self.unit}", "note": f"{left:,} were still at risk."}
         return Estimate(name, 1 - s, *ends, self.level, "share", self.counts.n, self.method, **about)
@@ -100,7 +98,7 @@ class SurvivalCurve:
         """Return the time by which the share `p` has come back, and where the pointwise interval gets there.
 
         Where the curve is flat at that very height it is the middle of the step, as in R. inf : the curve, or that end
-        of the interval, does not come so far within the time observed.
+        of the interval, does not come so far within the time observed. No interval where no error is known.
 
         >>> import journeylib as jl
         >>> jl.kaplan_meier([5, 8, 8, 12], [1, 1, 0, 0]).quantile(0.5).value
@@ -111,6 +109,7 @@ class SurvivalCurve:
         lower, upper = limits(self.survival, reach(self.level) * np.sqrt(self.log_variance), self.interval)
         lower = np.where(self.survival > 0, lower, 0)  # S is 0, and so is what lies below
         value, *ends = (self._falls_to(1 - p, s) for s in (self.survival, lower, upper))
+        ends = ends if (self.log_variance > 0).any() else (None, None)
         name = "Median time to return" if p == 0.5 else f"Time until {100 * p:g} % came back"
         return Estimate(name, value, *ends, self.level, self.unit, self.counts.n, self.method)
 
@@ -134,6 +133,18 @@ class SurvivalCurve:
         below = s < height - SAME
         end = int(below.argmax()) if below.any() else time.size - 1
         return float(time[first] + time[max(end, first)]) / 2
+
+
+def times_from_zero(t: ArrayLike) -> np.ndarray:
+    """Return times as an array, or refuse one that is negative or missing.
+
+    >>> times_from_zero([0, 8]).tolist()
+    [0.0, 8.0]
+    """
+    t = np.asarray(t, float)
+    if not (t >= 0).all():
+        raise ContractError(f"there is no time {t[~(t >= 0)].flat[0]:g}", way_out="Times are numbers from 0 up.")
+    return t
 
 
 def tidy(

@@ -92,7 +92,8 @@ Count from the origin of the spell to its end.
         """
         name = "causes" if by_cause else "events"
         given = {"durations": durations, name: events, "entry": entry, "weights": weights}
-        rows = {key: column(key, values) for key, values in given.items() if values is not None}
+        needed = ("durations", name)
+        rows = {key: column(key, values) for key, values in given.items() if values is not None or key in needed}
         refuse_unequal(rows)
         if rows["durations"].min() < 0:
             way_out = "Count from the origin of the spell to its end."
@@ -148,6 +149,8 @@ def column(name: str, values: ArrayLike) -> np.ndarray:
     >>> column("durations", [5, 8]).tolist()
     [5, 8]
     """
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.astype(float).filled(np.nan)
     array = np.asarray(values)
     if array.ndim != 1:
         raise ContractError(f"{name} has {array.ndim} dimensions", way_out="Hand over one value for each row.")
@@ -163,6 +166,8 @@ def codes(name: str, values: ArrayLike, rows: int) -> tuple[np.ndarray, np.ndarr
     >>> [found.tolist() for found in codes("groups", ["b", "a", "b"], 3)]
     [['a', 'b'], [1, 0, 1]]
     """
+    if np.ndim(values) > 1:
+        raise ContractError(f"{name} has {np.ndim(values)} dimensions", way_out="Hand over one label for each row.")
     values = pd.Series(values)
     refuse_unequal({"durations": range(rows), name: values})
     missing = values.isna().to_numpy()
@@ -220,6 +225,8 @@ def _causes(name: str, cause: np.ndarray) -> np.ndarray:
 def _counts(weights: np.ndarray) -> np.ndarray:
     wrong = (weights < 1) | (weights % 1 != 0) | (weights > EXACT)
     refuse(wrong, "weights is not a count", {"weights": weights}, "Weights count alike rows: whole numbers from 1 up.")
+    if weights.sum(dtype=float) > EXACT:
+        raise ContractError("weights add up to more spells than can be counted", way_out="Count fewer of them.")
     return weights.astype(np.int64, copy=False)
 
 

@@ -81,7 +81,7 @@ def recurrent_design(
     """
     if design not in QUESTIONS:
         raise ContractError(f'there is no design "{design}"', way_out=did_you_mean(design, QUESTIONS))
-    values = numbers(spells, [number, start, stop])
+    values = numbers(spells, [number, start, stop, event])
     wrong = (values[number] < 1) | (values[number] % 1 != 0)
     refuse(wrong, f"{number} is not a count from 1 up", values, "Leave out customers whose first order is not known.")
     twice = pd.DataFrame({customer: need(spells, customer), number: spells[number]}).duplicated().to_numpy()
@@ -100,12 +100,12 @@ def _for_every_order(
     spells: pd.DataFrame, customer: str, number: str, start: str, stop: str, event: str
 ) -> pd.DataFrame:
     """Give every customer a row for every order: who never came to wait for it is open at the end of observation."""
-    ordered = spells.sort_values([customer, number], kind="stable")
+    ordered = spells.sort_values([customer, number], kind="stable", ignore_index=True)
     late = numbers(ordered.drop_duplicates(customer), [number, start])
     refuse((late[number] > 1) | (late[start] > 0), "the first spell does not begin on the first day", late,
            "Leave out customers who were not watched from their first day.")  # fmt: skip
     each = ordered.drop_duplicates(customer).drop(columns=[number, start, stop, event])
-    each = each.assign(**{stop: ordered.groupby(customer, sort=False)[stop].max().to_numpy(), event: 0})
+    each = each.assign(**{stop: ordered.groupby(customer, sort=False, observed=True)[stop].max().to_numpy(), event: 0})
     orders = np.sort(spells[number].unique())
     every = each.loc[each.index.repeat(orders.size)].assign(**{number: np.tile(orders, len(each))})
     seen = pd.MultiIndex.from_frame(every[[customer, number]]).get_indexer(

@@ -134,7 +134,8 @@ def brier_score(
 
     survival : (n, times) forecast probability to be still away   null : (times,) one forecast for all; the survival
     curve of these very customers if left out, which knows more than a forecast can   weights : (n,) counts
-    ``skill`` is the part of the null's error that the forecast does without: below 0, it is worse than no forecast.
+    ``skill`` is the part of the null's error that the forecast does without: below 0, it is worse than no forecast;
+    missing where the null has no error.
 
     >>> table = brier_score([[0.1], [0.6], [0.8]], [5, 8, 12], [1, 1, 0], [6])
     >>> table.round(3).to_dict("records")
@@ -148,12 +149,16 @@ def brier_score(
            "Give the probability to be still away at each time.")  # fmt: skip
     if null is None:
         null = kaplan_meier(durations, events, weights=weights).survival_function(t)
+    null = np.asarray(null, float)
+    if null.shape not in ((), (1,), t.shape) or not ((null >= 0) & (null <= 1)).all():
+        way_out = "Give the probability to be still away, one for each time."
+        raise ContractError("null is no probability at each of the times", way_out=way_out)
     back = (outcomes.durations[:, None] <= t) * (outcomes.events / outcomes.g(outcomes.durations, "left"))[:, None]
     away = (outcomes.durations[:, None] > t) / outcomes.g(t, "right")
     share = outcomes.n / outcomes.n.sum()
-    errors = [share @ (back * s**2 + away * (1 - s) ** 2) for s in (forecast, np.asarray(null, float))]
+    errors = [share @ (back * s**2 + away * (1 - s) ** 2) for s in (forecast, null)]
     table = pd.DataFrame({"time": t, "brier": errors[0], "null": errors[1]})
-    return table.assign(skill=1 - table["brier"] / table["null"])
+    return table.assign(skill=1 - table["brier"] / table["null"].where(table["null"] > 0))
 
 
 def integrated_brier(table: pd.DataFrame) -> pd.Series:
@@ -191,6 +196,8 @@ def return_calibration(
     >>> table[["n", "predicted", "observed"]].to_numpy().tolist()
     [[2.0, 0.5, 0.5], [2.0, 0.9, 0.5]]
     """
+    if not (groups >= 1 and groups % 1 == 0):
+        raise ContractError(f"there are no {groups:g} groups", way_out="Give a whole number from 1 up.")
     outcomes = Outcomes.of(durations, events, weights)
     forecast = _forecast("predicted", predicted, outcomes)[:, 0]
     values = {"predicted": forecast}

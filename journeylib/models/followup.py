@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from journeylib.errors import ContractError
@@ -98,9 +97,8 @@ class FollowUp:
 
     def labels(self, name: str, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Return the distinct labels of customers in order, and the number of each customer's."""
-        labels = pd.Series(values)
-        refuse_unequal({"ends": self.end, name: labels})
-        return codes(name, labels, self.n)
+        refuse_unequal({"ends": self.end, name: values})
+        return codes(name, values, self.n)
 
     def flags(self, name: str, values: ArrayLike) -> np.ndarray:
         """Return a truth for each customer."""

@@ -51,8 +51,10 @@ class GroupTest:
         return cls(name, statistic, df, float(chi2.sf(statistic, df)), table)
 
 
-def refuse_untestable(labels: np.ndarray, rho: float = 0) -> None:
-    """Refuse a test of one group, or one with a weight of times that cannot be meant.
+def refuse_untestable(labels: np.ndarray, rho: float = 0, units: int | None = None) -> None:
+    """Refuse a test of one group, one with a weight of times that cannot be meant, or of no more units than groups.
+
+    Between so few customers (or families) a variance fits any difference.
 
     >>> refuse_untestable(np.array(["a"]))
     Traceback (most recent call last):
@@ -64,6 +66,9 @@ def refuse_untestable(labels: np.ndarray, rho: float = 0) -> None:
         raise ContractError(
             f"there is no test with rho {rho:g}", way_out="0 weighs all returns alike, 1 early ones more."
         )
+    if units is not None and units <= labels.size:
+        few = f"{units} customers or clusters are too few to compare {labels.size} groups"
+        raise NotIdentifiedError(few, way_out="Take fewer groups, or more customers.")
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -165,6 +165,8 @@ def need(frame: pd.DataFrame, name: str) -> pd.Series:
     """
     if name not in frame:
         raise ContractError(f'there is no column "{name}"', way_out=did_you_mean(name, map(str, frame.columns)))
+    if frame[name].ndim > 1:
+        raise ContractError(f'there are {frame[name].shape[1]} columns "{name}"', way_out="Keep one of them.")
     return frame[name]
 
 

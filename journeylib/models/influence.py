@@ -107,6 +107,17 @@ class Influence:
         )
 
 
+def of_several(unit: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return what is known of an error from how units differ: all of it, or NaN where there is one unit alone.
+
+    Influences on an estimate add up to 0, and so that of a single customer would pass for certainty.
+
+    >>> of_several(np.array([7, 7]), np.zeros(1)).tolist(), of_several(np.array([7, 8]), np.ones(1)).tolist()
+    ([nan], [1.0])
+    """
+    return error if np.ptp(unit) > 0 else np.full(error.shape, np.nan)
+
+
 def by_unit(unit: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return both sorted by unit and place, and the order; a sort of one number a row, packed, is the fastest.
 

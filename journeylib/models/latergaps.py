@@ -7,7 +7,9 @@ curve of later gaps comes out too fast. Two ways are right. `later_gap` counts e
 "Nonparametric estimation of the gap time distributions for serial events with censored data", Biometrika 86.
 `long_followed_gap` looks only at customers who were observed long enough whatever they did.
 
-Both are about customers whose gap began within a stated time: what later beginners do cannot be seen.
+Both are about customers whose gap began within a stated time: what later beginners do cannot be seen. Both take how
+long a customer is observed for unconnected with their pace; where newer cohorts are of another pace, the weights are
+wrong, and so is the mix of the long observed: look at each cohort by itself.
 """
 
 import numpy as np

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from journeylib.errors import NotIdentifiedError
 from journeylib.models.clusters import Clusters, numbered, refuse_both
-from journeylib.models.daycounts import DayCounts, Spells, codes, refuse_unequal
+from journeylib.models.daycounts import DayCounts, Spells, codes, column, refuse_unequal
 from journeylib.models.grouptest import GroupTest, holm, refuse_untestable
 from journeylib.models.influence import ratio, survival_before
 
@@ -46,9 +46,9 @@ def logrank(
     """
     spells = Spells.of(durations, events, entry=entry, weights=weights)
     labels, group = codes("groups", groups, spells.place.size)
-    refuse_untestable(labels, rho)
     refuse_both(weights, clusters)
     owner, who = (None, ()) if clusters is None else numbered(clusters, group.size)
+    refuse_untestable(labels, rho, None if owner is None else np.unique(owner).size)
     sums, moved = 0.0, np.zeros((len(who), labels.size))
     for rows in by_stratum(strata, group.size):
         part, of = spells.take(rows), group[rows]
@@ -56,8 +56,9 @@ def logrank(
         weight = survival_before(counts.at_risk.sum(axis=0), counts.events.sum(axis=0)) ** rho
         sums += _differences(counts, weight)
         if owner is not None:
-            own = Clusters(owner[rows], who, *part.positions(counts.time), part.cause > 0)
-            moved += _contributions(counts, weight, own, of)
+            here, number = np.unique(owner[rows], return_inverse=True)
+            own = Clusters(number, who[here], *part.positions(counts.time), part.cause > 0)
+            moved[here] += _contributions(counts, weight, own, of)
     n, observed, expected, *covariance = sums.T
     return GroupTest.of(
         "log-rank", labels, n.astype(int), observed, expected, moved.T @ moved if len(who) else covariance
@@ -85,11 +86,13 @@ def pairwise_logrank(
     >>> table["p_adjusted"].round(3).tolist()
     [0.117, 0.117, 0.117]
     """
-    given = {"durations": durations, "events": events, "strata": strata, "entry": entry, "weights": weights}
-    given = {name: pd.Series(values).to_numpy() for name, values in given.items() if values is not None}
-    if clusters is not None:
-        given["clusters"] = pd.Series(clusters).to_numpy()
-    labels, group = codes("groups", groups, len(given["durations"]))
+    given = {"durations": column("durations", durations), "events": column("events", events)}
+    more = {"entry": entry, "weights": weights}
+    given |= {name: column(name, values) for name, values in more.items() if values is not None}
+    rows, told = len(given["durations"]), {"strata": strata, "clusters": clusters}
+    given |= {name: codes(name, values, rows)[1] for name, values in told.items() if values is not None}
+    labels, group = codes("groups", groups, rows)
+    refuse_untestable(labels, rho)
     refuse_unequal(given)
     rows = []
     for pair in combinations(range(labels.size), 2):

@@ -102,11 +102,13 @@ class PiecewiseExponential:
         design = counts.design()
         spread = np.sqrt(np.average(design**2, axis=0, weights=counts.exposure))
         design, offset = design / spread, np.log(counts.exposure)
+        band = counts.by_band
+        start = np.concatenate([np.zeros(len(labels)), np.log(band["events"] / band["exposure"])]) * spread
         model = sm.GLM(counts.events, design, sm.families.Poisson(), offset=offset)
         # As many counts as parameters leave no scale to estimate; whether there is a top is checked below.
         with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", PerfectSeparationWarning)
-            found = model.fit(tol=1e-12, maxiter=100).params
+            found = model.fit(start, tol=1e-12, maxiter=100).params
         expected = np.exp(design @ found + offset)
         llf = float(counts.events @ (design @ found) - expected.sum())
         best = Optimum(found, llf, design.T @ (counts.events - expected), -(design.T * expected) @ design)

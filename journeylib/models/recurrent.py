@@ -17,7 +17,16 @@ from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.followup import FollowUp
 from journeylib.models.grouptest import GroupTest, refuse_untestable
-from journeylib.models.influence import Influence, Marks, Stays, by_unit, mean_influence, ratio, survival_before
+from journeylib.models.influence import (
+    Influence,
+    Marks,
+    Stays,
+    by_unit,
+    mean_influence,
+    of_several,
+    ratio,
+    survival_before,
+)
 from journeylib.models.intervals import plain, positive
 
 
@@ -103,6 +112,7 @@ def mean_cumulative_function(
         marks = Marks(unit[seen.customer], seen.day, 1.0 if seen.amount is None else seen.amount)
         influence = mean_influence(at_risk, marked, ended, marks, Stays(unit, seen.start, seen.end, closed))
         variance = influence.variance()
+    variance = of_several(unit, variance)
     mean = np.cumsum((1.0 if ended is None else survival_before(at_risk, ended)) * ratio(marked, at_risk))
     events = np.bincount(seen.day, minlength=seen.size)
     time = np.flatnonzero((events > 0) | (np.bincount(seen.end) > 0))
@@ -181,6 +191,8 @@ def mean_cumulative_difference(a: MeanCumulative, b: MeanCumulative) -> MeanCumu
         )
         influence = one.minus(other)
         variance = influence.variance()[time]
+    if any(curve.curve["std_error"].isna().any() for curve in (a, b)):
+        variance = np.full(len(time), np.nan)
     at_risk = np.minimum(a.at_risk[:size], b.at_risk[:size])
     curve = _curve(time, mean_a - mean_b, variance, at_risk[time], events_a + events_b, a.level, "plain")
     name = f"Difference: {a.name[0].lower()}{a.name[1:]}"
@@ -211,11 +223,11 @@ def mean_cumulative_test(
     """
     seen = FollowUp.of(times, customers, ends, starts, amounts)
     labels, group = seen.labels("groups", groups)
-    refuse_untestable(labels)
+    unit = np.arange(seen.n) if clusters is None else seen.labels("clusters", clusters)[1]
+    refuse_untestable(labels, units=int(unit.max()) + 1)
     at_risk, marked = seen.at_risk(group, len(labels)), seen.marked(group, len(labels))
     share = ratio(at_risk, at_risk.sum(axis=0))
     expected = (share * marked.sum(axis=0)).sum(axis=1)
-    unit = np.arange(seen.n) if clusters is None else seen.labels("clusters", clusters)[1]
     scores = _scores(seen, group, share, ratio(marked, at_risk))
     scores = np.stack([np.bincount(unit, score) for score in scores])
     n = np.bincount(group)

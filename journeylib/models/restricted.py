@@ -15,6 +15,7 @@ import numpy as np
 from journeylib.errors import ContractError
 from journeylib.estimates import Estimate
 from journeylib.models.clusters import shared
+from journeylib.models.influence import of_several
 from journeylib.models.intervals import reach
 from journeylib.models.survival import KaplanMeierCurve, slopes
 
@@ -31,6 +32,7 @@ def restricted_mean(curve: KaplanMeierCurve, tau: float) -> Estimate:
     """Return how long it takes to return on average, where whoever is still away at `tau` counts as `tau`.
 
     curve : from `kaplan_meier`; with its clusters, level and unit   tau : above 0, no later than the longest spell
+    There is no interval where nobody came back before `tau`, or all spells are one customer's.
 
     Raises NotIdentifiedError beyond the longest spell.
 
@@ -80,12 +82,13 @@ def _area(curve: KaplanMeierCurve, tau: float) -> Area:
     moved = left * jump * counts.events / counts.at_risk
     if curve.clusters is None:
         return Area(float(pieces.sum()), float(left @ moved), None)
-    totals = curve.clusters.totals(left * jump, moved.cumsum())
+    totals = of_several(curve.clusters.customer, curve.clusters.totals(left * jump, moved.cumsum()))
     return Area(float(pieces.sum()), float(totals @ totals), totals)
 
 
 def _estimate(name: str, value: float, variance: float, tau: float, curves: Sequence[KaplanMeierCurve]) -> Estimate:
     level, unit = curves[0].level, curves[0].unit
     width = reach(level) * np.sqrt(variance)
+    ends = (float(value - width), float(value + width)) if variance > 0 else (None, None)
     about = {"n": sum(c.counts.n for c in curves), "method": curves[0].method, "horizon": f"up to {tau:g} {unit}"}
-    return Estimate(name, value, float(value - width), float(value + width), level, unit, **about)
+    return Estimate(name, value, *ends, level, unit, **about)

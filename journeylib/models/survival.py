@@ -22,7 +22,7 @@ from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.bands import drawn, equal_precision, hall_wellner, limits
 from journeylib.models.clusters import Clusters, refuse_both
-from journeylib.models.curves import SurvivalCurve, tidy
+from journeylib.models.curves import SurvivalCurve, tidy, times_from_zero
 from journeylib.models.daycounts import DayCounts, Spells
 from journeylib.models.intervals import plain, positive, reach
 
@@ -58,7 +58,7 @@ def kaplan_meier(
     if survival[-1] == 0:
         counts.refuse_early_end()
     jump, drift = slopes(counts)
-    variance = np.where(survival > 0, drift if owners is None else owners.influence(jump, drift).variance(), np.nan)
+    variance = np.where(survival > 0, drift if owners is None else owners.variance(jump, drift), np.nan)
     method = "Kaplan-Meier, Greenwood" if owners is None else "Kaplan-Meier, clustered by customer"
     return KaplanMeierCurve(counts, survival, variance, level, interval, unit, method, owners)
 
@@ -83,7 +83,7 @@ def nelson_aalen(
     counts, owners = _read(durations, events, entry, weights, clusters)
     share = counts.events / counts.at_risk
     drift = np.cumsum(share / counts.at_risk)
-    variance = drift if owners is None else owners.influence(1 / counts.at_risk, drift).variance()
+    variance = drift if owners is None else owners.variance(1 / counts.at_risk, drift)
     return CumulativeHazard(counts, share.cumsum(), variance, level, interval)
 
 
@@ -211,8 +211,8 @@ class CumulativeHazard:
         return tidy(self.counts, self.hazard, spread, limits(self.hazard, spread, self.level))
 
     def cumulative_hazard(self, t: ArrayLike) -> np.ndarray:
-        """Return the cumulative hazard at times `t`; NaN where nobody was observed so long."""
-        t = np.asarray(t, float)
+        """Return the cumulative hazard at times `t` from 0 up; NaN where nobody was observed so long."""
+        t = times_from_zero(t)
         found = np.append(0.0, self.hazard)[np.searchsorted(self.counts.time, t, side="right")]
         return np.where(t <= self.counts.time[-1], found, np.nan)[()]
 

@@ -50,6 +50,8 @@ def split_at(
     if not ((cuts > 0).all() and (cuts < np.inf).all() and (np.diff(cuts) > 0).all() and cuts.size):
         raise ContractError(f"rows cannot be split at days {days}", way_out="Give days above 0 in ascending order.")
     values = numbers(frame, [stop, event, *([start] if start else [])])
+    if not len(frame):
+        raise ContractError("there is no row", way_out="Check what was selected.")
     begin = values[start] if start else np.full(len(frame), -1.0)
     refuse(begin >= values[stop], f"{start or 'day -1'} is not before {stop}", values, "Leave out rows of no length.")
     edges, parts, names = [-np.inf, *cuts, np.inf], [], names_of(covariates)
