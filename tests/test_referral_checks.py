@@ -123,6 +123,13 @@ def test_friends_of_the_referred_are_a_ratio_of_weighted_means():
     assert 1 < ratio.lower < ratio.value < ratio.upper
 
 
+def test_friends_that_nobody_brought_give_a_check_in_place_of_a_ratio():
+    _, found = shipped()
+    none = replace(found, frame=found.frame.assign(friends=found.frame["friends"] * (found.frame["referred"] == 0)))
+    told = referred.own_referrals(none)
+    assert (told.passed, told.value) == (None, "nobody of those who were referred brought a friend")
+
+
 def test_bins_of_overlap_hold_everyone_and_none_is_small():
     _, found = shipped()
     lift = found.lift()

@@ -61,7 +61,7 @@ class Referred:
         return {"margin": self.currency, "retained_days": "days", "repeat_orders": "orders"}.get(outcome, outcome)
 
     def lift(self, outcome: str = PRIMARY, method: str = "aipw") -> Lift:
-        """Return what referral adds to an outcome; its time to a lapse is a restricted mean, by weighting."""
+        """Return what referral adds to an outcome; to the time before a lapse by weighting alone, never trimmed."""
         if outcome == "retained_days":
             method = "naive" if method == "naive" else "ipw"
             about = self.asked | {"event": "lapsed", "horizon": self.horizon, "method": method}
@@ -115,7 +115,8 @@ def compare_referred(
     dates = DATE if frame["first_day"].nunique() > len(DATE) else []  # on one day they cannot matter
     chosen = tuple(dict.fromkeys([*map(_column, covariates), *dates]))
     known = found.covariates[found.covariates["name"].isin(chosen)].reset_index(drop=True)
-    before = _with_programme(everyone[everyone["first_day"] >= LOOK_BACK], programme, held_out)[0]
+    everyone = _with_programme(everyone, programme, held_out)[0]
+    before = everyone[everyone["first_day"] >= LOOK_BACK].reset_index(drop=True)
     given = {"control": control and _column(control), "trim": trim}
     return Referred(frame, before, chosen, dropped, known, study.currency, horizon_days, **given)
 
@@ -221,16 +222,26 @@ def overlap_bins(lift: Lift, smallest_group: int = FEWEST) -> pd.DataFrame:
     return bins.assign(customers=bins["referred"] + bins["others"]).astype({"customers": int})
 
 
-def own_referrals(referred: Referred) -> Estimate:
-    """Return how many times as many friends the referred bring as those made comparable by their odds of referral."""
-    frame = referred.frame
+def own_referrals(referred: Referred) -> Estimate | Check:
+    """Return how many times as many friends the referred bring as those made comparable by their odds of referral.
+
+    Where one of the two brought none there is no ratio, and a check says so.
+
+    >>> from journeylib.study import open_study
+    >>> own_referrals(compare_referred(open_study("simulated"), horizon_days=365, lapse_days=180)).unit
+    'times'
+    """
+    name, frame = "Friends whom the referred bring, against others made comparable", referred.frame
     odds = replace(referred, trim=None).lift("friends", "ipw").means[1].weights
     weights = np.where(frame["referred"] == 1, 1.0, odds)
     who = np.repeat(np.arange(len(frame)), frame["friends"])
     watched, joined = np.full(len(frame), referred.horizon), np.zeros(who.size, int)  # all are brought by the horizon
     about = {"window": referred.horizon, "clusters": frame["tree"].to_numpy(), "weights": weights}
-    found = referral_contagion(joined, who, watched, (frame["referred"] == 1).to_numpy(), **about)
-    return replace(found, name="Friends whom the referred bring, against others made comparable")
+    try:
+        found = referral_contagion(joined, who, watched, (frame["referred"] == 1).to_numpy(), **about)
+    except NotIdentifiedError as error:
+        return Check(name, None, error.what, "", error.way_out)
+    return replace(found, name=name)
 
 
 def lift_finding(lift: Lift, naive: float) -> Estimate:

@@ -52,30 +52,26 @@ class Worth:
         return replace(found, **words)
 
     @property
-    def limits(self) -> list[Estimate]:
-        """The incrementality at which it breaks even, and the most that both rewards may cost together."""
-        n, ceiling = int(self.programme.referred), self.programme.reward_ceiling(self.share)
-        paid = self.programme.reward_referrer + self.programme.reward_referee
-        name = "Most that both rewards of a referral may cost together"
-        note = f"They cost {self.currency} {paid:.3g}. Lift and time won are left out, as the least certain."
-        return [
-            *self._break_even(),
-            Estimate(name, ceiling, unit=self.currency, n=n, method="programme value", note=note),
-        ]
-
-    @property
     def break_even(self) -> float | None:
         """The incrementality at which the programme pays for itself; below 0 it always does; None if none does."""
         return _break_even(self.programme)
 
-    def _break_even(self) -> list[Estimate]:
-        share = self.break_even
+    @property
+    def limits(self) -> list[Estimate]:
+        """The incrementality at which it breaks even, and the most that both rewards may cost together."""
+        given, share = self.programme, self.break_even
+        paid = given.reward_referrer + given.reward_referee
+        about = {"unit": self.currency, "n": int(given.referred), "method": "programme value"}
+        note = f"They cost {self.currency} {paid:.3g}. Lift and time won are left out, as the least certain."
+        name = "Most that both rewards of a referral may cost together"
+        ceiling = Estimate(name, given.reward_ceiling(self.share), note=note, **about)
         if share is None:
-            return []
-        note = {True: "It pays even if all would have come.", False: ""}[share < 0]
-        note = "It does not pay even if none would have come." if share > 1 else note
+            return [ceiling]
+        never, always = "It does not pay even if none would have come.", "It pays even if all would have come."
+        note = never if share > 1 else always if share < 0 else ""
         name = "Share who would not have come at which the programme pays for itself"
-        return [Estimate(name, float(np.clip(share, 0, 1)), unit="share", method="programme value", note=note)]
+        about = {"unit": "share", "method": "programme value", "note": note}
+        return [Estimate(name, float(np.clip(share, 0, 1)), **about), ceiling]
 
     def lines(self) -> pd.DataFrame:
         """Return what the worth is made of, at several shares of those who would not have come and at that found."""
@@ -96,7 +92,7 @@ class Worth:
         return pd.DataFrame(rows, columns=["incrementality", "worth", "lower", "upper"])
 
     def scenarios(self) -> pd.DataFrame:
-        """Return the worth if one thing is otherwise: ``if, worth, pays_from`` (incrementality; empty: never)."""
+        """Return what it is worth if one thing is otherwise: ``if, worth_…, pays_from_incrementality``."""
         given, lift = self.programme, self.programme.lift
         rewards = given.reward_referrer + given.reward_referee
         others = {
@@ -106,7 +102,7 @@ class Worth:
             "lift is at its upper end": replace(given, lift=lift.upper),
             "no acquisition cost is saved": replace(given, saved_cost=0.0),
             "every friend who joined in odd ways is a fraud": replace(
-                given, referred=given.referred - self.odd, fraud=self.odd * rewards
+                given, referred=max(given.referred - self.odd, 0), fraud=self.odd * rewards
             ),
             "both rewards are doubled": replace(
                 given, reward_referrer=2 * given.reward_referrer, reward_referee=2 * given.reward_referee
