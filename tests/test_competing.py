@@ -132,7 +132,7 @@ def test_probability_says_share_interval_and_who_was_left(mgus2):
     row = aalen_johansen(*mgus2[:2]).curve.query("cause == 1 and time <= 240").iloc[-1]
     assert (found.value, found.lower, found.upper) == (row["estimate"], row["lower"], row["upper"])
     assert (found.name, found.horizon, found.n, found.unit) == ("Progressed within", "240 months", 1384, "share")
-    assert found.note == f"{(mgus2[0] >= 240).sum()} were still at risk."
+    assert found.note == f"{(mgus2[0] >= 240).sum()} were then still away and watched."
     # On the scale log(-log(1 - F)), by hand.
     width = 1.95996398 * row["std_error"] / ((1 - found.value) * np.log(1 - found.value))
     assert [found.lower, found.upper] == pytest.approx(1 - (1 - found.value) ** np.exp([width, -width]))
@@ -275,15 +275,17 @@ def test_what_no_spell_can_be_is_refused(given, message):
 
 def test_questions_that_have_no_answer_are_refused():
     found = aalen_johansen([3, 5], [1, 2])
-    for cause in (0, 3, "1"):
-        with pytest.raises(ContractError, match=f"there is no cause {cause}. Causes are numbered from 1 to 2."):
+    for cause in (0, 101, "1"):
+        with pytest.raises(ContractError, match=f"there is no cause {cause}. Causes are numbered from 1 to 100."):
             found.probability(cause, 3)
     for t in (6, -1):
         with pytest.raises(NotIdentifiedError, match=rf"nobody was observed for {t} days \(the longest spell: 5\)"):
             found.probability(1, t)
-    with pytest.raises(ContractError, match="there is no cause 3. Causes are numbered from 1 to 2."):
-        gray_test([3, 5], [1, 2], ["a", "b"], cause=3)
-    with pytest.raises(ContractError, match=r"there is one group only \(a\). Give two groups or more."):
+    none = "no spell ended from cause 3. Those that ended did from causes 1 to 2."
+    for ask in (lambda: found.probability(3, 3), lambda: gray_test([3, 5], [1, 2], ["a", "b"], cause=3)):
+        with pytest.raises(NotIdentifiedError, match=none):
+            ask()
+    with pytest.raises(NotIdentifiedError, match=r"there is one group only \(a\). Give two groups or more."):
         gray_test([3, 5], [1, 2], ["a", "a"], cause=1)
     with pytest.raises(NotIdentifiedError, match="the Gray's test compares nothing: no event with two groups at risk"):
         gray_test([3, 5], [2, 1], ["a", "b"], cause=1)

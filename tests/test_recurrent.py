@@ -470,7 +470,7 @@ def test_what_no_customer_can_have_is_refused(given, message):
 
 
 def test_one_group_is_not_compared():
-    with pytest.raises(ContractError, match=r"there is one group only \(a\). Give two groups or more."):
+    with pytest.raises(NotIdentifiedError, match=r"there is one group only \(a\). Give two groups or more."):
         mean_cumulative_test([1], [0], [3, 4], ["a", "a"])
 
 

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import journeylib as jl
 from journeylib import checks, figures
@@ -152,8 +153,8 @@ def test_expected_returns_add_up_and_a_planted_season_is_found(rows):
     assert calm["expected"].sum() == pytest.approx(rows["cause"].sum(), rel=1e-12)
     assert calm["month"].iloc[0] == pd.Timestamp(BEGIN) and len(calm) == 24
     often = [checks.returns_by_month(tell(1000, seed), BEGIN).iloc[6:] for seed in range(20, 28)]  # few come earlier
-    held = pd.concat(often)
-    assert ((held["lower"] <= 1) & (held["upper"] >= 1)).mean() >= 0.93  # the mean of all is learnt from the same days
+    held = [bool(((table["lower"] <= 1) & (table["upper"] >= 1)).all()) for table in often]
+    assert sum(held) >= 7  # of 8 tellings without a season, no month of 18 lies outside
     assert checks.season_check(calm).passed is True
     december = (334, 365)
     busy = checks.returns_by_month(tell(6000, 1, busy=december), BEGIN)
@@ -408,3 +409,121 @@ def test_later_waits_of_slow_customers_are_weighed():
     whole = told[(told["order_no"] == 2) & (told["origin_day"] - told["first_day"] <= traps.BEGUN)]
     assert trap.naive > trap.sound.value
     assert trap.sound.lower < (whole["stop"] <= 150).mean() < trap.sound.upper  # of the same, watched to the end
+
+
+def test_intervals_of_months_hold_for_all_of_them_at_once():
+    rows = tell(1000, 20)
+    months = checks.returns_by_month(rows, BEGIN)
+    row, asked = months.iloc[12], (months["expected"] >= 5).sum()
+    assert row["month"] == pd.Timestamp("2024-01-01") and asked > 15
+    wide = 2 * norm.ppf(1 - 0.025 / asked) * _month_error(rows, 365, 396)
+    assert row["upper"] - row["lower"] == pytest.approx(wide)
+
+
+def _month_error(rows: pd.DataFrame, start: int, end: int) -> float:
+    """The error of a month's ratio, customer by customer, from the mean of all at their age."""
+    by = rows.groupby("customer")
+    born, last = by["first_day"].first(), (rows["origin_day"] + rows["stop"]).groupby(rows["customer"]).max()
+    later = rows[rows["order_no"] > 1]
+    age = later["origin_day"] - later["first_day"]
+    watched = (last - born).to_numpy()
+    mean = np.cumsum([(age == day).sum() / (watched >= day).sum() for day in range(watched.max() + 1)])
+    came = (
+        later[later["origin_day"].between(start, end - 1)].groupby("customer").size().reindex(born.index, fill_value=0)
+    )
+    until, since = (np.clip(day, born, last) - born for day in (end - 1, start - 1))
+    expected = mean[until] - mean[since]
+    pace = came.sum() / expected.sum()
+    return float(np.sqrt(((came - pace * expected) ** 2).sum()) / expected.sum())
+
+
+def test_rare_levels_count_with_others_and_missing_ones_are_not_known(rows):
+    rng = np.random.default_rng(8)
+    shop = rng.choice(["north", "south", "east"], 6000).astype(object)
+    shop[:200], shop[200:230], shop[230:240] = None, "kiosk", "barge"
+    told = checks.driver_rows(rows.assign(shop=shop[rows["customer"]]), BEGIN)
+    had = told.groupby("shop")["customer"].nunique()
+    assert had["not known"] == 200 and had["others"] == 40 and len(had) == 5  # ten barges alone would be too few
+    few = checks.driver_rows(rows.assign(shop=np.where(rows["customer"] < 3, "kiosk", "north")), BEGIN)
+    assert checks.driver_names(few) == checks.driver_names(checks.driver_rows(rows, BEGIN))
+    many = checks.driver_rows(rows.assign(shop=rows["customer"].mod(60).map("shop {}".format)), BEGIN)
+    assert many["shop"].nunique() == 9 and (many["shop"] == "others").any()
+    new = checks.driver_rows(rows.assign(shop="moon"), BEGIN, like=told)
+    assert set(new["shop"]) == {"others"}
+
+
+def test_split_effects_that_cannot_be_told_are_refused_and_stop_no_page(rows, monkeypatch):
+    told = checks.driver_rows(rows, BEGIN)
+    rng = np.random.default_rng(4)
+    group = np.where(rng.random(len(rows)) < 0.5, "a", "b")
+    early = np.where((group == "a") & (told["stop"] > 2), (told["stop"] + 2) // 2 + 1, told["stop"])
+    late = told.assign(group=group, stop=np.where(told["stop"] < 60, early, told["stop"]))
+    found = checks.find_drivers(late, ["group"], int(told["stop"].max()) - 1)
+    assert found.fit.verdict.refused and found.table.empty
+    assert any(check.name.startswith("proportional hazards") for check in found.checks)
+
+
+def test_forecast_of_a_level_never_seen_before_leaves_it_out(rows):
+    end = 365
+    then = rows[rows["origin_day"] <= end].copy()
+    cut = then["origin_day"] + then["stop"] > end
+    then.loc[cut, "stop"] = end - then["origin_day"][cut]
+    then.loc[cut, "cause"] = 0
+    shop = np.where(rows["origin_day"] > end + 60, "new", np.where(rows["customer"] % 2, "old", "older"))
+    now = rows.assign(shop=shop)
+    found = checks.foresee(
+        then.assign(shop=now["shop"]), now, BEGIN, BEGIN + dt.timedelta(end), ["spend, doubled", "shop"], 60
+    )
+    first = now[now["origin_day"] > end].drop_duplicates("customer")
+    assert not found.verdict.refused
+    assert found.tenths["customers"].sum() == (first["shop"] != "new").sum()
+
+
+def test_shares_and_misreadings_without_an_interval_are_told_without_one():
+    nobody = pd.DataFrame({"day": [200], "cause": [0], "spells": [100]})
+    curves = checks.curves_by(nobody, ["first"])
+    assert checks.shares_back(curves, horizons=[90])["first"].iloc[-1] == "0.0 %"
+    assert checks.waiting_times(curves, 90)["mean_days"].tolist() == ["90.0"]
+    trap = traps.Trap("t", "share", 0.1, jl.Estimate("e", 0.0), "Look.")
+    assert checks.trap_words([trap])["answer"].tolist() == ["0.0 %"]
+    assert checks.trap_table([trap])[["answer_pct", "off_by_pct"]].to_numpy().tolist() == [[0.0, 10.0]]
+    assert checks.trap_table([trap])["lower_pct"].isna().all()
+
+
+def test_half_that_came_back_later_than_enough_were_watched_is_not_told():
+    cells = pd.DataFrame({"day": [10, 20, 50, 60], "cause": [1, 0, 1, 0], "spells": [40, 40, 5, 5]})
+    curve = checks.curves_by(cells, ["first"] * 4)
+    assert curve["first"].median_survival_time.value == 50 and curve["first"].reliable_until == 20
+    assert checks.shares_back(curve)["first"].iloc[2] == "not reached"
+
+
+def test_groups_that_cannot_be_compared_say_why():
+    one = checks.compare_groups(jl.logrank, "waits", "region", [5, 8], [1, 0], ["a", "a"])
+    none = checks.compare_groups(jl.gray_test, "waits", "region", [5, 8], [1, 1], ["a", "b"], cause=2)
+    assert [(c.passed, c.value) for c in (one, none)] == [
+        (None, "there is one group only (a)"), (None, "no spell ended from cause 2")
+    ]  # fmt: skip
+    two = checks.compare_groups(jl.logrank, "waits", "region", [5, 8, 9], [1, 1, 0], ["a", "b", "b"])
+    assert two.value.startswith("chi-squared ")
+
+
+def test_counts_of_an_extract_are_whole_numbers_at_the_day_itself(rows):
+    drawn = checks.drawn_curves(checks.curves_by_order(rows, 2))
+    listed = figures.return_curves(drawn, 90).extract
+    first = rows[rows["order_no"] == 1]
+    row = listed[(listed["wait"] == "after the 1st purchase") & (listed["day"] == 90)].iloc[0]
+    assert row["at_risk"] == (first["stop"] >= 90).sum()
+    assert row["came back"] == ((first["stop"] < 90) & (first["cause"] > 0)).sum()
+    assert listed[["at_risk", "came back", "censored"]].dtypes.map(lambda kind: kind.kind).tolist() == ["i"] * 3
+
+
+def test_means_of_many_segments_are_those_of_the_largest_and_small_ones_are_left_out():
+    rng = np.random.default_rng(6)
+    size = [400, 300, 200, 150, 120, 100, 90, 80, 5]
+    segment = np.repeat(np.array(list("abcdefghi")), size)
+    ends, times = np.full(segment.size, 300), rng.integers(1, 300, 600)
+    ages = jl.study.OrderAges(times, rng.integers(0, segment.size, 600), np.ones(600), ends, pd.Categorical(segment))
+    table = checks.drawn_means(checks.mean_curves(ages))
+    assert table["group"].unique().tolist() == list("abcdefgh")
+    drawn = figures.mean_purchases(table)
+    assert drawn.alt.startswith("By day 180, ") and drawn.extract["group"].unique().tolist() == list("abcdef")

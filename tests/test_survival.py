@@ -73,7 +73,7 @@ def test_share_at_one_year_of_lung_matches_r(sex, n, events, s, std_error, at_ri
     assert curve.curve.query("time <= 365")["std_error"].iloc[-1] == pytest.approx(std_error, rel=1e-5)
     found = curve.probability(365)
     assert (found.value, found.n) == (pytest.approx(1 - s, rel=1e-6), n)
-    assert (found.horizon, found.note) == ("365 days", f"{at_risk} were still at risk.")
+    assert (found.horizon, found.note) == ("365 days", f"{at_risk} were then still away and watched.")
 
 
 def test_aml_matches_r():

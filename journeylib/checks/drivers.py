@@ -13,7 +13,11 @@ from journeylib.models.cox_results import CoxResults
 from journeylib.models.timesplit import split_at
 
 MOST_STRATA = 6  # order numbers with a pace of their own; later ones share theirs
+FEW = 30  # customers with a level, below which it counts with others: errors by customer would be luck
+MOST_LEVELS = 8  # of a covariate in words, told apart; rarer ones count with others
+OTHERS, UNSAID = "others", "not known"
 STRATA = ("order", "quarter")
+TABLE = ["effect", "days", "hazard_ratio", "lower", "upper"]
 SPEND, BEFORE, PACE = "spend, doubled", "previous wait, doubled", "mean wait so far, doubled"
 _OTHER = {
     "customer", "order_no", "start", "stop", "cause", "event", "origin_day", "first_day", *STRATA, SPEND, BEFORE, PACE
@@ -33,8 +37,11 @@ class Drivers:
     table: pd.DataFrame
 
 
-def driver_rows(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
+def driver_rows(rows: pd.DataFrame, begin: dt.date, like: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return a study's ``spells`` as Cox models take them; those of unknown order number are left out.
+
+    Of covariates in words the most frequent levels are told apart, those that too few customers had are ``others``, and
+    what is missing is ``not known``; with `like`, rows made before, levels are those of these.
 
     Spend, the previous wait and the mean of all waits so far are counted in doublings. A first wait has none before
     it, and gets the number of one day: within its stratum nobody differs by it, so it says nothing. Strata are the
@@ -49,7 +56,14 @@ def driver_rows(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
     known = rows[rows["order_no"] > 0]
     day = pd.DatetimeIndex(pd.Timestamp(begin) + pd.to_timedelta(known["origin_day"], unit="D"))
     age = known["origin_day"] - known["first_day"]
-    least = known["spend"][known["spend"] > 0].min()
+    paid = known["spend"][known["spend"] > 0]
+    least = paid.min() if len(paid) else 1.0
+    words = {}
+    for name in set(known) - _OTHER:
+        if not pd.api.types.is_numeric_dtype(known[name]):
+            said = known[name].astype(object).where(known[name].notna(), UNSAID)
+            kept = _levels(said, known["customer"]) if like is None else like[name].unique()
+            words[name] = said.where(said.isin(kept), OTHERS)
     return known.drop(columns=["spend", "previous_gap"]).assign(
         event=(known["cause"] > 0).astype(int),
         order=known["order_no"].clip(upper=MOST_STRATA),
@@ -58,6 +72,7 @@ def driver_rows(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
             SPEND: np.log2(known["spend"].clip(lower=least)),
             BEFORE: np.log2(known["previous_gap"].fillna(1)),
             PACE: np.log2(age.clip(lower=1) / (known["order_no"] - 1).clip(lower=1)),
+            **words,
         },
     )
 
@@ -85,7 +100,7 @@ def find_drivers(frame: pd.DataFrame, covariates: Sequence[str], day: int) -> Dr
     """
     fit = Cox(covariates, strata=STRATA, clusters="customer").fit(frame)
     if fit.verdict.refused:
-        return Drivers(fit, fit.checks, pd.DataFrame(columns=["effect", "days", "hazard_ratio", "lower", "upper"]))
+        return Drivers(fit, fit.checks, pd.DataFrame(columns=TABLE))
     proportional = fit.ph_check()
     change = [name for name, check in zip(covariates, proportional, strict=True) if check.passed is False]
     checks = (*fit.checks, *proportional)
@@ -94,7 +109,8 @@ def find_drivers(frame: pd.DataFrame, covariates: Sequence[str], day: int) -> Dr
         split = split_at(frame, day, change)
         kept = [name for name in covariates if name not in change]
         shown = Cox([*kept, *split.covariates], strata=STRATA, clusters="customer").fit(split.frame, start="start")
-        shown.verdict.require()
+        if shown.verdict.refused:
+            return Drivers(shown, (*checks, *shown.checks), pd.DataFrame(columns=TABLE))
     return Drivers(fit, checks, _table(shown, covariates, change))
 
 
@@ -110,4 +126,13 @@ def _table(fit: CoxResults, covariates: Sequence[str], change: Sequence[str]) ->
             effect = f"{name}: {level} against {row['reference']}" if level else name
             effect = effect.replace("_", " ")
             lines.append((effect, of[len(name) + 2 :] or "all", row["hazard_ratio"], row["lower"], row["upper"]))
-    return pd.DataFrame(lines, columns=["effect", "days", "hazard_ratio", "lower", "upper"])
+    return pd.DataFrame(lines, columns=TABLE)
+
+
+def _levels(said: pd.Series, customers: pd.Series) -> list[str]:
+    """Return the levels to be told apart: all the others together were had by enough customers too, or by none."""
+    had = customers.groupby(said.to_numpy()).nunique().sort_index().sort_values(ascending=False, kind="stable")
+    kept = had[had >= FEW].index[:MOST_LEVELS].tolist()
+    while kept and 0 < customers[~said.isin(kept)].nunique() < FEW:
+        kept.pop()
+    return kept

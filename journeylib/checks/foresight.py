@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from journeylib.checks.drivers import driver_rows
+from journeylib.checks.drivers import driver_names, driver_rows
 from journeylib.estimates import LEVEL, Check, Estimate, Verdict
 from journeylib.models.cox import Cox
 from journeylib.models.discrimination import brier_score, return_calibration, time_dependent_auc
@@ -47,10 +47,14 @@ def foresee(
     >>> found.checks[0].value
     '47.4 % and 44.1 %'
     """
-    learnt, told = driver_rows(then, begin), driver_rows(rows, begin)
+    learnt = driver_rows(then, begin)
+    told = driver_rows(rows, begin, like=learnt)
     later = told[(told["origin_day"] > (end - begin).days) & told["order"].isin(set(learnt["order"]))]
     test = later.drop_duplicates("customer")
-    fit = Cox(names, strata="order", clusters="customer").fit(learnt)
+    for name in test.columns.intersection(names):
+        if not pd.api.types.is_numeric_dtype(test[name]):
+            test = test[test[name].isin(set(learnt[name]))]  # of a level never seen nothing was learnt
+    fit = Cox([name for name in driver_names(learnt) if name in names], strata="order", clusters="customer").fit(learnt)
     watched = kaplan_meier(test["stop"], test["event"]).reliable_until if len(test) else np.nan
     enough = Check(
         "customers to test the forecast on", len(test) >= FEWEST, len(test), f"at least {FEWEST}", "Choose another day."

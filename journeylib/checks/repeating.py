@@ -1,12 +1,14 @@
 """How often customers come back in all, and for what: by segment and cause, as pages and figures need it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from journeylib.checks.returning import FEWEST, after, interval, percent
+from journeylib.checks.returning import FEWEST, after, share
+from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Check, Estimate
 from journeylib.models.competing import CumulativeIncidence, aalen_johansen
 from journeylib.models.curves import FEW, FEW_SHARE
@@ -58,7 +60,8 @@ def purchases_by(ages: OrderAges, day: int) -> Estimate:
 def drawn_means(curves: Mapping[str, MeanCumulative], by: str = "group", fewest: int = FEWEST) -> pd.DataFrame:
     """Return mean cumulative functions under each other as a figure draws them, cut where too few are at risk.
 
-    Returns the name under `by` and ``day, mean, lower, upper, at_risk`` from day 0 on.
+    Returns the name under `by` and ``day, mean, lower, upper, at_risk`` from day 0 on; nothing of a group that is too
+    small to be read at all.
 
     >>> from journeylib.study import open_study
     >>> drawn_means(mean_curves(open_study("cdnow").order_ages()))["day"].max()
@@ -68,11 +71,13 @@ def drawn_means(curves: Mapping[str, MeanCumulative], by: str = "group", fewest:
     for name, curve in curves.items():
         table = curve.curve.rename(columns={"time": "day", "estimate": "mean"})
         table = table[table["at_risk"] >= max(FEW, FEW_SHARE * curve.n, fewest)]
+        if table.empty:
+            continue
         start = pd.DataFrame({"day": [0], "mean": 0.0, "lower": 0.0, "upper": 0.0, "at_risk": curve.n})
         table = pd.concat([start, table[start.columns][table["day"] > 0]], ignore_index=True)
         parts.append(table.assign(**{by: name}))
-    table = pd.concat(parts, ignore_index=True)
-    return table[[by, "day", "mean", "lower", "upper", "at_risk"]]
+    columns = [by, "day", "mean", "lower", "upper", "at_risk"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def cause_curves(rows: pd.DataFrame, top: int) -> dict[str, CumulativeIncidence]:
@@ -135,9 +140,25 @@ def cause_shares(
         enough = watched.size and watched[0] >= max(FEW, FEW_SHARE * curve.counts.n)
         for cause, way in enumerate(names[: curve.incidence.shape[1]], start=1):
             found = curve.probability(cause, horizon) if enough else None
-            line[way] = "–" if found is None else f"{percent(found.value)} {interval(found.lower, found.upper)}"
+            line[way] = "–" if found is None else share(found)
         lines.append(line)
     return pd.DataFrame(lines).fillna("–")
+
+
+def compare_groups(test: Callable[..., GroupTest], what: str, by: str, *rows: ArrayLike, **settings: object) -> Check:
+    """Ask a test whether groups differ beyond luck, or say why it has nothing to compare; for information.
+
+    `test` is `logrank`, `gray_test` or `mean_cumulative_test`, then come what is compared, and by which column, in
+    words, and what the test takes.
+
+    >>> from journeylib.models.logrank import logrank
+    >>> compare_groups(logrank, "waits", "region", [5, 8], [1, 0], ["west", "west"]).value
+    'there is one group only (west)'
+    """
+    try:
+        return group_check(test(*rows, **settings), what, by)
+    except NotIdentifiedError as error:
+        return Check(f"{what}, compared by {by}", None, error.what, "", error.way_out)
 
 
 def group_check(test: GroupTest, what: str, by: str) -> Check:

@@ -66,8 +66,8 @@ def shares_back(
     r"""Return the share that came back within some days, with its interval, for each curve, as a page shows it.
 
     Returns a column of text for each curve, and `by` what its lines are: the waits, the share still open at the end
-    of observation, the days until half had come back, and the share back within each of `horizons`: "–" where too
-    few were watched so long. Groups with fewer than `fewest` are left out.
+    of observation, the days until half had come back ("not reached" while enough were watched), and the share back
+    within each of `horizons`: "–" where too few were watched so long. Groups with fewer than `fewest` are left out.
 
     >>> from journeylib.study import open_study
     >>> table = shares_back(curves_by_order(open_study("cdnow").spells(), 2), horizons=[90])
@@ -78,7 +78,7 @@ def shares_back(
     for name, curve in curves.items():
         n, median = int(curve.counts.n), curve.median_survival_time.value
         if n >= fewest:
-            half = f"{median:g} days" if np.isfinite(median) else "not reached"
+            half = f"{median:g} days" if median <= curve.reliable_until else "not reached"
             still = percent(int(curve.counts.censored.sum()) / n)
             told[name] = [f"{n:,}", still, half, *(_share(curve, days) for days in horizons)]
     return pd.DataFrame(told)
@@ -170,14 +170,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def share(found: Estimate) -> str:
+    r"""Write a share with its interval, if there is one.
+
+    >>> share(Estimate("back", 0.2913, 0.274, 0.31)), share(Estimate("back", 0.0))
+    ('29.1 % (27.4\xa0to\xa031.0)', '0.0 %')
+    """
+    return percent(found.value) + ("" if found.lower is None else f" {interval(found.lower, found.upper)}")
+
+
 def _share(curve: SurvivalCurve, days: int) -> str:
     """Write the share back within some days with its interval, or that nothing can be said."""
-    if not days <= curve.reliable_until:
-        return "–"
-    found = curve.probability(days)
-    if found.lower is None:
-        return percent(found.value)
-    return f"{percent(found.value)} {interval(found.lower, found.upper)}"
+    return share(curve.probability(days)) if days <= curve.reliable_until else "–"
 
 
 def _band(curve: KaplanMeierCurve, seed: int) -> pd.DataFrame:
@@ -191,4 +195,5 @@ def _band(curve: KaplanMeierCurve, seed: int) -> pd.DataFrame:
 
 
 def _days(found: Estimate) -> str:
-    return f"{found.value:.1f} ({found.lower:.1f} to {found.upper:.1f})".replace("-", "\N{MINUS SIGN}")
+    ends = "" if found.lower is None else f" ({found.lower:.1f} to {found.upper:.1f})"
+    return f"{found.value:.1f}{ends}".replace("-", "\N{MINUS SIGN}")

@@ -10,7 +10,6 @@ from journeylib.checks.groups import periods
 from journeylib.checks.returning import curves_by
 from journeylib.estimates import LEVEL, Check
 
-REACH = float(ndtri((1 + LEVEL) / 2))  # of an interval, in standard errors
 FEW_EXPECTED = 5  # returns, below which a month says nothing
 SEASON_LIMIT = 0.10  # by which a month may lie off what the waits let expect, beyond luck, before it is a warning
 
@@ -41,8 +40,9 @@ def returns_by_month(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
     cumulative function of all. It must not be told from the waits in the month, since quick customers are through
     with theirs early. `rows` are a study's ``spells``, `begin` its first day; purchases of unknown number are left out.
 
-    Returns ``month`` (its first day), ``returned, expected, ratio, lower, upper``; the interval allows for customers
-    who differ. Where all came at about the same time, ages and months are the same and no ratio is far from 1.
+    Returns ``month`` (its first day), ``returned, expected, ratio, lower, upper``; the intervals allow for customers
+    who differ, and hold for all months at once (Bonferroni), since the one furthest off is what is looked at. Where all
+    came at about the same time, ages and months are the same and no ratio is far from 1.
 
     >>> from journeylib.study import open_study
     >>> study = open_study("cdnow")
@@ -65,7 +65,9 @@ def returns_by_month(rows: pd.DataFrame, begin: dt.date) -> pd.DataFrame:
         lines.append((days[start], int(returned.sum()), float(expected.sum()), _error(returned, expected)))
     table = pd.DataFrame(lines, columns=["month", "returned", "expected", "error"])
     known = table["expected"].where(table["expected"] > 0)
-    ratio, reach = table["returned"] / known, REACH * table["error"] / known
+    asked = max(int((table["expected"] >= FEW_EXPECTED).sum()), 1)
+    wide = float(ndtri(1 - (1 - LEVEL) / (2 * asked)))  # in standard errors
+    ratio, reach = table["returned"] / known, wide * table["error"] / known
     found = table.assign(ratio=ratio, lower=(ratio - reach).clip(lower=0), upper=ratio + reach)
     return found.drop(columns="error")
 
@@ -75,8 +77,8 @@ def season_check(months: pd.DataFrame) -> Check:
 
     >>> from journeylib.study import open_study
     >>> study = open_study("cdnow")
-    >>> season_check(returns_by_month(study.spells(), study.observed_from)).passed
-    False
+    >>> season_check(returns_by_month(study.spells(), study.observed_from)).value
+    '1998-03: +28 %'
     """
     off = pd.concat([months["lower"] - 1, 1 - months["upper"]], axis=1).max(axis=1)
     off = off.where(months["expected"] >= FEW_EXPECTED, -np.inf)

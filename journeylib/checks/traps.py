@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from journeylib.checks.returning import interval, percent
+from journeylib.checks.returning import percent, share
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.latergaps import later_gap
 from journeylib.models.survival import kaplan_meier
@@ -142,7 +142,7 @@ def another_purchase(rows: pd.DataFrame, horizon: int) -> Trap | None:
     if None in pace or change is None:
         return None
     change = replace(change, value=change.value / 100, lower=change.lower / 100, upper=change.upper / 100)
-    asked = f"rise in the share back within {horizon} days from the 1st wait to the 2nd"
+    asked = f"rise in the share back within {horizon} days from the 1st wait to the 2nd of the same customers"
     advice = "Do not credit the purchase: those who buy again were quicker before it."
     return Trap("loyal after one more purchase", asked, pace[1].value - pace[0].value, change, advice)
 
@@ -188,10 +188,11 @@ def within_customer(rows: pd.DataFrame, horizon: int) -> Estimate | None:
         return None
     change = 100 * ((two.to_numpy() <= horizon).astype(float) - (one[two.index].to_numpy() <= horizon))
     value, reach = float(change.mean()), float(REACH * change.std(ddof=1) / np.sqrt(len(change)))
-    name = f"From the 1st wait of the same customers to the 2nd, the share back within {horizon} days changes by"
-    return Estimate(
-        name, value, value - reach, value + reach, unit="percentage points", n=len(change), method="paired waits"
+    name = (
+        f"Of customers who came back twice, the share back within {horizon} days changes from the 1st wait to the 2nd"
     )
+    about = {"unit": "percentage points", "n": len(change), "method": "paired waits"}
+    return Estimate(f"{name} by", value, value - reach, value + reach, **about)
 
 
 def all_cohorts(first: pd.DataFrame, horizon: int, last_day: dt.date) -> Trap | None:
@@ -220,7 +221,7 @@ def trap_words(found: list[Trap]) -> pd.DataFrame:
     """
     lines = []
     for t in found:
-        told = percent(t.naive), f"{percent(t.sound.value)} {interval(t.sound.lower, t.sound.upper)}"
+        told = percent(t.naive), share(t.sound)
         lines.append((t.name, *(text.replace("-", "\N{MINUS SIGN}") for text in told), t.advice))
     return pd.DataFrame(lines, columns=["trap", "it_says", "answer", "what_to_do"])
 
@@ -232,10 +233,10 @@ def trap_table(found: list[Trap]) -> pd.DataFrame:
     >>> trap_table([Trap("t", "share", 0.7, Estimate("e", 0.4, 0.3, 0.5), "")])["off_by_pct"].round(1).tolist()
     [30.0]
     """
-    lines = [
-        (t.name, t.asked, *(100 * v for v in (t.naive, t.sound.value, t.sound.lower, t.sound.upper))) for t in found
-    ]
+    lines = [(t.name, t.asked, t.naive, t.sound.value, t.sound.lower, t.sound.upper) for t in found]
     table = pd.DataFrame(lines, columns=["trap", "asked", "it_says_pct", "answer_pct", "lower_pct", "upper_pct"])
+    shares = table.columns[2:]
+    table = table.assign(**100 * table[shares].astype(float))
     return table.assign(off_by_pct=table["it_says_pct"] - table["answer_pct"])
 
 

@@ -72,7 +72,8 @@ def shares_by_cohort(table: pd.DataFrame, horizon: int, smallest_group: int = SM
     bars = {"ls": ":", "lw": 0.8, "color": COLOURS["model"], "marker": "o", "ms": 5, "elinewidth": 1.3, "capsize": 3}
     ax.errorbar(known.index, known["returned"], yerr=np.array(reach), **bars)
     ax.set(xticks=np.arange(len(table)), xlim=(-0.6, len(table) - 0.4))
-    ax.set_ylim(0, 1.08 * known["upper"].max() if len(known) else 1)
+    top = known["upper"].max()
+    ax.set_ylim(0, 1.08 * top if top > 0 else 1)
     ax.set_xticklabels(table["cohort"], rotation=0 if len(table) <= MANY_GROUPS else 45)
     ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
     ax.set_xlabel("first purchase in")
@@ -115,7 +116,9 @@ def returns_by_month(table: pd.DataFrame) -> Drawing:
         off_by = abs(100 * (peak["ratio"] - 1))
         title = f"In {peak['month']:%B %Y} {off_by:.0f} % {more} came back than their ages let expect"
     title_block(
-        figure, title, "Returns by calendar month; 1 × is what the ages of customers let expect; shaded: 95 % interval"
+        figure,
+        title,
+        "Returns by calendar month; 1 × is what ages let expect; shaded: 95 %, for all months at once",
     )
     rows = rows_in_words(known, ["ratio"], lambda r: f"{r['month']:%Y-%m}", number)
     drawn = table.assign(month=table["month"].dt.strftime("%Y-%m"))

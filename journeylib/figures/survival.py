@@ -98,7 +98,7 @@ def stacked_returns(table: pd.DataFrame, horizon: int, by: str = "wait") -> Draw
 def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first", by: str = "group") -> Drawing:
     """Draw how much customers have brought on average by each age, a line a group, with bands and who was at risk.
 
-    `table` is that of `checks.drawn_means`; `what` is counted.
+    `table` is that of `checks.drawn_means`; `what` is counted. Of many groups the largest are drawn.
 
     >>> table = pd.DataFrame({"group": "all customers", "day": [0, 90], "mean": [0.0, 0.5], "lower": [0.0, 0.4],
     ...                       "upper": [0.0, 0.6], "at_risk": [100, 80]})
@@ -107,7 +107,8 @@ def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first",
     """
     if table.empty:
         return _nothing(table)
-    parts = {name: part.reset_index(drop=True) for name, part in table.groupby(by, sort=False)}
+    of = table.groupby(by, sort=False)["at_risk"].first().nlargest(len(GROUPS)).index
+    parts = {name: part.reset_index(drop=True) for name, part in table.groupby(by, sort=False) if name in of}
     figure, ax = plt.subplots(figsize=(7.0, 3.7 + 0.16 * len(parts)))
     until = float(table["day"].max())
     marks, colours = ticks(until), dict(zip(parts, GROUPS, strict=False))
@@ -122,14 +123,16 @@ def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first",
     lines = pd.DataFrame({name: part.set_index("day")["mean"] for name, part in parts.items()})
     if len(parts) > 1:
         label_ends(ax, lines, colours)
-    age = ticks(min(part["day"].iloc[-1] for part in parts.values()), apart=0)[-1]
+    last = int(min(part["day"].iloc[-1] for part in parts.values()))
+    age = ticks(last, apart=0)[-1] or last
     means = {name: at(part, age, "mean") for name, part in parts.items()}
     best = max(means, key=means.get)
     title = f"By day {age:,}, {best}: {number(means[best])} {what} on average"
+    more = "" if (all_ := table[by].nunique()) == len(parts) else f"; the {len(parts)} largest of {all_}"
     title_block(
         figure,
         title,
-        f"Mean {what} per customer, by days since the first; shaded: 95 % interval",
+        f"Mean {what} per customer, by days since the first; shaded: 95 % interval" + more,
         left=0.19 if len(parts) > 1 else 0.1,
     )
     figure.subplots_adjust(right=0.985 if len(parts) == 1 else 0.84, bottom=0.2 + 0.035 * len(parts))
@@ -229,18 +232,24 @@ def _at_risk_under(ax, part: pd.DataFrame, marks: list[int], label: str, drop: f
     place = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "annotation_clip": False}
     ax.annotate(label, (0, 0), (-19, drop), ha="right", color=colour, size=UNDER, **place)
     for day in marks:
-        n = at(part, day, "at_risk")
-        if np.isfinite(n):
+        if day <= part["day"].iloc[-1]:
+            n = part["at_risk"].iloc[np.searchsorted(part["day"], day)]
             ax.annotate(f"{n:,.0f}", (day, 0), (0, drop), ha="center", color=colour, size=UNDER, **place)
 
 
 def _extract(parts: dict[str, pd.DataFrame], by: str, until: float) -> pd.DataFrame:
-    """Return what the curves say on the days that readers think in."""
-    lines = []
+    """Return what the curves say on the days that readers think in, and who was at risk, or had ended, by then."""
+    tables = []
     for name, part in parts.items():
-        for day in ticks(min(until, part["day"].iloc[-1]), apart=0):
-            lines.append({by: name, "day": day} | {c: at(part, day, c) for c in part.columns if c not in (by, "day")})
-    return pd.DataFrame(lines)
+        marks = ticks(min(until, part["day"].iloc[-1]), apart=0)
+        said = [c for c in part.columns if c not in (by, "day", "at_risk", *COUNTED.values())]
+        table = pd.DataFrame({by: name, "day": marks} | {c: [at(part, day, c) for day in marks] for c in said})
+        if "at_risk" in part:
+            table["at_risk"] = part["at_risk"].to_numpy()[np.searchsorted(part["day"], marks)]
+        if "events" in part:
+            table = table.join(counted(part, marks)[[*COUNTED]])
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _title(shares: dict[str, float], horizon: int, by: str) -> str:

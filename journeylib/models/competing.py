@@ -18,7 +18,7 @@ from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.bands import limits
 from journeylib.models.clusters import numbered, refuse_both
-from journeylib.models.daycounts import DayCounts, Spells
+from journeylib.models.daycounts import MOST_CAUSES, DayCounts, Spells
 from journeylib.models.influence import Marks, Stays, mean_influence, of_several, ratio, survival_before
 from journeylib.models.intervals import reach
 
@@ -85,7 +85,7 @@ class CumulativeIncidence:
         value, error = (np.append(0.0, v[:, cause - 1])[[place]] for v in (self.incidence, np.sqrt(self.variance)))
         ends = (None if np.isnan(end[0]) else float(end[0]) for end in _ends(value, error, self.level))
         left = self.counts.at_risk[self.counts.time >= t][0]
-        about = {"horizon": f"{t:g} {self.unit}", "note": f"{left:,} were still at risk."}
+        about = {"horizon": f"{t:g} {self.unit}", "note": f"{left:,} were then still away and watched."}
         return Estimate(name, float(value[0]), *ends, self.level, "share", self.counts.n, self.method, **about)
 
 
@@ -134,14 +134,17 @@ def _ends(estimate: np.ndarray, std_error: np.ndarray, level: float) -> tuple[np
 
 
 def refuse_cause(cause: int, causes: int) -> None:
-    """Refuse the number of a cause that none has.
+    """Refuse the number of a cause that none has, or that no spell ended from.
 
     >>> refuse_cause(3, 2)
     Traceback (most recent call last):
-    journeylib.errors.ContractError: there is no cause 3. Causes are numbered from 1 to 2.
+    journeylib.errors.NotIdentifiedError: no spell ended from cause 3. Those that ended did from causes 1 to 2.
     """
-    if cause not in range(1, causes + 1):
-        raise ContractError(f"there is no cause {cause}", way_out=f"Causes are numbered from 1 to {causes}.")
+    if cause not in range(1, MOST_CAUSES + 1):
+        raise ContractError(f"there is no cause {cause}", way_out=f"Causes are numbered from 1 to {MOST_CAUSES}.")
+    if cause > causes:
+        way_out = f"Those that ended did from causes 1 to {causes}."
+        raise NotIdentifiedError(f"no spell ended from cause {cause}", way_out=way_out)
 
 
 def _variance(counts: DayCounts, ended: np.ndarray, before: np.ndarray, incidence: np.ndarray) -> np.ndarray:

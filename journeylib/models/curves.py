@@ -82,7 +82,7 @@ class SurvivalCurve:
         >>> import journeylib as jl
         >>> found = jl.kaplan_meier([5, 8, 8, 12], [1, 1, 0, 0]).probability(8)
         >>> found.value, round(found.lower, 3), round(found.upper, 3), found.note
-        (0.5, 0.155, 0.942, '3 were still at risk.')
+        (0.5, 0.155, 0.942, '3 were then still away and watched.')
         """
         self.require_observed(t)
         s = float(self.survival_function(t))
@@ -91,7 +91,7 @@ class SurvivalCurve:
         lower, upper = (float(end[0]) for end in limits(np.array([s]), reach(self.level) * spread, self.interval))
         ends = (None, None) if np.isnan(lower) else (1 - upper, 1 - lower)
         left = self.counts.at_risk[self.counts.time >= t][:1].sum()
-        about = {"horizon": f"{t:g} {self.unit}", "note": f"{left:,} were still at risk."}
+        about = {"horizon": f"{t:g} {self.unit}", "note": f"{left:,} were then still away and watched."}
         return Estimate(name, 1 - s, *ends, self.level, "share", self.counts.n, self.method, **about)
 
     def quantile(self, p: float) -> Estimate:

@@ -58,10 +58,10 @@ def refuse_untestable(labels: np.ndarray, rho: float = 0, units: int | None = No
 
     >>> refuse_untestable(np.array(["a"]))
     Traceback (most recent call last):
-    journeylib.errors.ContractError: there is one group only (a). Give two groups or more.
+    journeylib.errors.NotIdentifiedError: there is one group only (a). Give two groups or more.
     """
     if labels.size < 2:
-        raise ContractError(f"there is one group only ({labels[0]})", way_out="Give two groups or more.")
+        raise NotIdentifiedError(f"there is one group only ({labels[0]})", way_out="Give two groups or more.")
     if not 0 <= rho < np.inf:
         raise ContractError(
             f"there is no test with rho {rho:g}", way_out="0 weighs all returns alike, 1 early ones more."
