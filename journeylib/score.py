@@ -17,9 +17,9 @@ from tqdm import tqdm
 from journeylib import checks
 from journeylib.errors import ContractError, JourneyError
 from journeylib.estimates import Verdict
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
-from journeylib.models.spend import GammaGamma
-from journeylib.models.value import LifetimeValueResults, lifetime_value
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.value.spend import GammaGamma
+from journeylib.models.value.value import LifetimeValueResults, lifetime_value
 from journeylib.parameters import LifetimeValue, validate
 from journeylib.private import private_file, write_batches
 from journeylib.queries import orders

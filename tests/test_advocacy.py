@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import gamma, poisson
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.advocacy import advocacy_segments, own_reproduction
-from journeylib.models.offspring import NegativeBinomial
+from journeylib.models.referral.advocacy import advocacy_segments, own_reproduction
+from journeylib.models.referral.offspring import NegativeBinomial
 
 
 @pytest.fixture(scope="module")

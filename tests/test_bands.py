@@ -8,8 +8,8 @@ from scipy.stats import norm
 from survival import datasets
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.bands import drawn, equal_precision, hall_wellner
-from journeylib.models.survival import kaplan_meier
+from journeylib.models.survival.bands import drawn, equal_precision, hall_wellner
+from journeylib.models.survival.survival import kaplan_meier
 
 
 def stays_by_reflection(k, high):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeylib.models.betageometric import BetaGeometric
-from journeylib.models.histories import Histories, softplus
+from journeylib.models.purchases.betageometric import BetaGeometric
+from journeylib.models.purchases.histories import Histories, softplus
 from journeylib.models.quadrature import Discount
 
 BG, MBG = BetaGeometric(at_first=0), BetaGeometric(at_first=1)

@@ -9,9 +9,9 @@ import pytest
 from journeylib import checks
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Estimate
-from journeylib.models.purchases import BGNBD
-from journeylib.models.spend import GammaGamma
-from journeylib.models.value import lifetime_value
+from journeylib.models.purchases.purchases import BGNBD
+from journeylib.models.value.spend import GammaGamma
+from journeylib.models.value.value import lifetime_value
 from journeylib.study import open_study
 
 CELLS = pd.DataFrame({"x_holdout": [0, 0, 1, 2, 5, 0], "customers": [30, 20, 10, 8, 4, 28]})

@@ -9,7 +9,7 @@ import pytest
 from journeylib import checks
 from journeylib.errors import ContractError, FitRefusedError
 from journeylib.estimates import Check, Verdict
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.study import open_study
 
 RNG = np.random.default_rng(1)

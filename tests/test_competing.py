@@ -9,9 +9,9 @@ from survival import datasets
 
 import journeylib as jl
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.competing import aalen_johansen
-from journeylib.models.gray import gray_test
-from journeylib.models.survival import kaplan_meier
+from journeylib.models.survival.competing import aalen_johansen
+from journeylib.models.survival.gray import gray_test
+from journeylib.models.survival.survival import kaplan_meier
 
 # R survival 3.5-3, survfit(Surv(etime, factor(event)) ~ 1, mgus2): progression, its error, death, its error.
 MGUS2 = {

@@ -8,8 +8,8 @@ from scipy.special import logit
 
 from journeylib.errors import ContractError, FitRefusedError
 from journeylib.models.covariates import Design
-from journeylib.models.histories import Histories
-from journeylib.models.purchases import BGNBD, ParetoNBD
+from journeylib.models.purchases.histories import Histories
+from journeylib.models.purchases.purchases import BGNBD, ParetoNBD
 
 BOTH = {"purchase_covariates": ("region",), "dropout_covariates": ("age",)}
 

@@ -12,11 +12,11 @@ from literature import bladder2, load, lung
 from recurring import tell_customers
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
-from journeylib.models.cox import Cox
-from journeylib.models.designs import recurrent_design
-from journeylib.models.proportional import clustered
-from journeylib.models.ties import Ties
-from journeylib.models.timesplit import split_at
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.hazards.designs import recurrent_design
+from journeylib.models.hazards.proportional import clustered
+from journeylib.models.hazards.ties import Ties
+from journeylib.models.hazards.timesplit import split_at
 
 BLADDER = ["rx", "size", "number"]
 
@@ -601,7 +601,7 @@ def test_rows_of_which_no_two_are_ever_together_have_no_concordance():
     fit = Cox("x", **LOOSE).fit(rows)
     pairs = fit._likelihood.sets
     with pytest.raises(NotIdentifiedError, match="no two rows can be compared"):
-        from journeylib.models.concordance import harrell
+        from journeylib.models.hazards.concordance import harrell
 
         harrell(rows["x"].to_numpy(), type(pairs).of(None, rows["stop"].to_numpy(float), rows["event"].to_numpy(),
                                                      np.arange(200)), np.ones(200))  # fmt: skip

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import ContractError
-from journeylib.models import daycounts
-from journeylib.models.daycounts import Spells, codes, column
+from journeylib.models.survival import daycounts
+from journeylib.models.survival.daycounts import Spells, codes, column
 
 ROW = st.tuples(st.integers(0, 12), st.integers(0, 3), st.integers(1, 13), st.integers(1, 4), st.integers(0, 2))
 ROWS = st.lists(ROW, min_size=1, max_size=40)

@@ -6,15 +6,15 @@ import pytest
 from literature import lung
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.cox import Cox
-from journeylib.models.discrimination import (
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.hazards.discrimination import (
     brier_score,
     integrated_brier,
     return_calibration,
     time_dependent_auc,
     uno_concordance,
 )
-from journeylib.models.survival import kaplan_meier
+from journeylib.models.survival.survival import kaplan_meier
 
 COVARIATES = ["age", "sex", "ph.ecog"]
 

@@ -10,7 +10,7 @@ from statsmodels.sandbox.regression.gmm import IV2SLS
 from statsmodels.stats.power import NormalIndPower
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
-from journeylib.models.experiment import (
+from journeylib.models.lift.experiment import (
     encouragement_effect,
     experiment_effect,
     minimum_detectable_effect,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import ContractError
-from journeylib.models.forest import referral_forest
+from journeylib.models.referral.forest import referral_forest
 
 
 @st.composite

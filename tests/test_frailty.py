@@ -8,8 +8,8 @@ from recurring import tell_customers
 
 from journeylib.errors import FitRefusedError
 from journeylib.models.comparison import likelihood_ratio
-from journeylib.models.cox import Cox
-from journeylib.models.frailty import GammaFrailty
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.hazards.frailty import GammaFrailty
 
 BLADDER = ["rx", "size", "number"]
 R_THETA, R_EFFECTS = 1.0776, [-0.6077123, -0.0215467, 0.2387423]

@@ -6,11 +6,11 @@ import pytest
 from customers import cells
 from scipy.special import hyp2f1
 
-from journeylib.models import paretonbd
-from journeylib.models.betageometric import BetaGeometric
-from journeylib.models.futures import ToCome, purchases_to_come, spend_to_come
-from journeylib.models.purchases import BGNBD
+from journeylib.models.purchases import paretonbd
+from journeylib.models.purchases.betageometric import BetaGeometric
+from journeylib.models.purchases.purchases import BGNBD
 from journeylib.models.quadrature import Discount
+from journeylib.models.value.futures import ToCome, purchases_to_come, spend_to_come
 
 N = 60_000
 BETA, PARETO = (0.243, 4.414, 0.793, 2.426), (0.553, 10.578, 0.606, 11.669)

@@ -7,8 +7,8 @@ from scipy.stats import beta
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.estimates import Estimate
-from journeylib.models.experiment import experiment_effect
-from journeylib.models.incrementality import BetaPrior, Programme, incrementality, programme_value
+from journeylib.models.lift.experiment import experiment_effect
+from journeylib.models.lift.incrementality import BetaPrior, Programme, incrementality, programme_value
 
 ASKED = {"new": "new", "referred": "by_referral", "assigned": "on"}
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import NotIdentifiedError
-from journeylib.models import influence
-from journeylib.models.grouptest import GroupTest
-from journeylib.models.influence import Influence, Marks, Stays, mean_influence
+from journeylib.models.survival import influence
+from journeylib.models.survival.grouptest import GroupTest
+from journeylib.models.survival.influence import Influence, Marks, Stays, mean_influence
 
 PLACES = 8
 SPELL = st.tuples(st.integers(0, 7), st.integers(0, 7), st.booleans(), st.integers(0, 3))

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.cox import Cox
-from journeylib.models.landmark import landmark_rows, referrer_effect, referrer_rows
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.lift.landmark import landmark_rows, referrer_effect, referrer_rows
 from journeylib.proofs.friends import refer_and_leave
 
 ASKED = {"first_referral": "referred_at", "duration": "days", "event": "left"}

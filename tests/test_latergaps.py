@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.curves import SurvivalCurve
-from journeylib.models.latergaps import later_gap, long_followed_gap
-from journeylib.models.restricted import restricted_mean
-from journeylib.models.survival import kaplan_meier
+from journeylib.models.survival.curves import SurvivalCurve
+from journeylib.models.survival.latergaps import later_gap, long_followed_gap
+from journeylib.models.survival.restricted import restricted_mean
+from journeylib.models.survival.survival import kaplan_meier
 
 PACE = 90.0  # days; rates are exponential with this mean of 1 / rate, so that S(t) = PACE / (PACE + t)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from job_training import BIRTHS, COVARIATES, births, experiment, observed
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
-from journeylib.models.contrasts import METHODS
-from journeylib.models.lift import estimate_lift
+from journeylib.models.lift.contrasts import METHODS
+from journeylib.models.lift.lift import estimate_lift
 
 JOB = {"outcome": "re78", "treatment": "treat", "covariates": COVARIATES}
 

@@ -8,9 +8,9 @@ from job_training import COVARIATES, observed
 from test_lift import CUSTOMERS, JOB, customers
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.falsify import fixed_at_acquisition, placebo_checks
-from journeylib.models.lift import estimate_lift, retention_lift
-from journeylib.models.sensitivity import (
+from journeylib.models.lift.falsify import fixed_at_acquisition, placebo_checks
+from journeylib.models.lift.lift import estimate_lift, retention_lift
+from journeylib.models.lift.sensitivity import (
     e_value,
     e_value_of_difference,
     omitted_variable,

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from journeylib.models.contrasts import METHODS
-from journeylib.models.experiment import experiment_effect
-from journeylib.models.falsify import placebo_checks
-from journeylib.models.lift import estimate_lift
+from journeylib.models.lift.contrasts import METHODS
+from journeylib.models.lift.experiment import experiment_effect
+from journeylib.models.lift.falsify import placebo_checks
+from journeylib.models.lift.lift import estimate_lift
 from journeylib.proofs.friends import COVARIATES, come_by_referral, effect_on_referred
 
 ASKED = {"treatment": "referred", "covariates": COVARIATES}

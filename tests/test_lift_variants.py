@@ -9,10 +9,9 @@ from test_lift import CUSTOMERS, JOB, customers
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.estimates import Check
-from journeylib.models.arms import Arms
-from journeylib.models.grouptest import holm
-from journeylib.models.lift import estimate_lift, retention_lift
-from journeylib.models.variants import (
+from journeylib.models.lift.arms import Arms
+from journeylib.models.lift.lift import estimate_lift, retention_lift
+from journeylib.models.lift.variants import (
     bootstrap_lift,
     leave_one_tree_out,
     lift_panel,
@@ -20,6 +19,7 @@ from journeylib.models.variants import (
     segment_lifts,
     without_mixed_trees,
 )
+from journeylib.models.survival.grouptest import holm
 
 
 def test_panel_of_job_training_sets_the_naive_difference_beside_four_that_adjust():

@@ -7,7 +7,7 @@ import pytest
 from journeylib.errors import ContractError, FitRefusedError
 from journeylib.models.climb import Gate, climb
 from journeylib.models.likelihood import LikelihoodResults, maximise
-from journeylib.models.spend import GammaGamma
+from journeylib.models.value.spend import GammaGamma
 
 CENTRE = np.zeros(2)
 

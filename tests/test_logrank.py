@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from survival import datasets
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.cox import Cox
-from journeylib.models.logrank import logrank, pairwise_logrank
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.survival.logrank import logrank, pairwise_logrank
 
 LUNG = pd.DataFrame(datasets.load_lung()).assign(event=lambda f: f["status"] == 2)
 AML = pd.DataFrame(datasets.load_aml())

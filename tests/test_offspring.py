@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.offspring import (
+from journeylib.models.referral.offspring import (
     Friends,
     NegativeBinomial,
     expected_tree_size,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeylib.models import paretonbd
-from journeylib.models.exits import exit_integral
-from journeylib.models.histories import Histories, softplus
+from journeylib.models.purchases import paretonbd
+from journeylib.models.purchases.exits import exit_integral
+from journeylib.models.purchases.histories import Histories, softplus
 from journeylib.models.quadrature import Discount
 
 PUBLISHED = (0.553, 10.578, 0.606, 11.669)

@@ -9,16 +9,16 @@ from customers import cdnow, cells, tell_purchases, tell_spend
 from scipy.special import expit
 
 from journeylib.errors import FitRefusedError
-from journeylib.models import portfolio as module
 from journeylib.models.covariates import Design
 from journeylib.models.drawn import group, interval
-from journeylib.models.futures import purchases_to_come, spend_to_come
-from journeylib.models.histories import Histories
-from journeylib.models.portfolio import Portfolio, predicted_purchases
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.purchases.histories import Histories
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.quadrature import Discount
-from journeylib.models.spend import GammaGamma
-from journeylib.models.value import lifetime_value
+from journeylib.models.value import portfolio as module
+from journeylib.models.value.futures import purchases_to_come, spend_to_come
+from journeylib.models.value.portfolio import Portfolio, predicted_purchases
+from journeylib.models.value.spend import GammaGamma
+from journeylib.models.value.value import lifetime_value
 
 MONEY = {"horizon": 52, "annual_discount_rate": 0.15, "margin_share": 0.3, "currency": "USD", "draws": 100}
 

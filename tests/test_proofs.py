@@ -13,9 +13,9 @@ from journeylib.errors import ParameterError
 from journeylib.estimates import LEVEL, Verdict
 from journeylib.models.comparison import likelihood_ratio
 from journeylib.models.likelihood import LikelihoodResults
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
-from journeylib.models.regularity import purchase_regularity
-from journeylib.models.spend import GammaGamma
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.purchases.regularity import purchase_regularity
+from journeylib.models.value.spend import GammaGamma
 from journeylib.proofs import (
     TRIALS,
     coverage,

@@ -7,9 +7,9 @@ import statsmodels.api as sm
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from journeylib.models.arms import Arms
-from journeylib.models.entropy import balancing_weights
-from journeylib.models.propensity import Propensity
+from journeylib.models.lift.arms import Arms
+from journeylib.models.lift.entropy import balancing_weights
+from journeylib.models.lift.propensity import Propensity
 
 MODELS = {"logit": sm.Logit, "probit": sm.Probit}
 

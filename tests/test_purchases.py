@@ -10,8 +10,8 @@ from scipy import integrate
 
 from journeylib.checks import holdout_errors
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.histories import Histories
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.purchases.histories import Histories
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.quadrature import Discount
 
 HISTORY = ["x", "t_x", "T"]

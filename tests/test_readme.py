@@ -41,6 +41,11 @@ def test_rooms_are_the_modules_of_the_package():
     assert listed == package - {"__init__", "__main__"}
 
 
+def test_packages_of_models_are_listed():
+    listed = set(re.findall(r"^\| `models\.(\w+)` \|", README, re.MULTILINE))
+    assert listed == {p.parent.name for p in (ROOT / "journeylib/models").glob("*/__init__.py")}
+
+
 def test_notebooks_are_listed_with_their_question():
     listed = re.findall(r"^\| \[(\w+)\]\(notebooks/\w+\.ipynb\) \| (.*) \|", README, re.MULTILINE)
     assert {name for name, _ in listed} == {p.stem for p in (ROOT / "notebooks").glob("*.ipynb")}

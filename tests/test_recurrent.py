@@ -10,7 +10,7 @@ from survival import datasets
 
 import journeylib as jl
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.recurrent import (
+from journeylib.models.survival.recurrent import (
     mean_cumulative_difference,
     mean_cumulative_function,
     mean_cumulative_test,

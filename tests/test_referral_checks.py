@@ -14,8 +14,8 @@ import journeylib as jl
 from journeylib.checks import doubts, gain, referred, referrers, spread, worth
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.estimates import Estimate, Verdict
-from journeylib.models.cox import Cox
-from journeylib.models.incrementality import BetaPrior
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.lift.incrementality import BetaPrior
 from journeylib.study import open_study
 
 LOT = {"programme": "customers.segment_programme", "held_out": "held_out"}

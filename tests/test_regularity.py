@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.purchases import BGNBD
-from journeylib.models.regularity import MIN_DAYS, purchase_regularity
+from journeylib.models.purchases.purchases import BGNBD
+from journeylib.models.purchases.regularity import MIN_DAYS, purchase_regularity
 from journeylib.study import open_study
 
 

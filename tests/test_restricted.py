@@ -7,8 +7,8 @@ import survival as oracle
 from survival import datasets
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.restricted import restricted_mean, restricted_mean_difference
-from journeylib.models.survival import kaplan_meier, nelson_aalen
+from journeylib.models.survival.restricted import restricted_mean, restricted_mean_difference
+from journeylib.models.survival.survival import kaplan_meier, nelson_aalen
 
 LUNG = pd.DataFrame(datasets.load_lung()).assign(event=lambda f: f["status"] == 2)
 BLADDER = pd.DataFrame(datasets.load_bladder2()).assign(event=lambda f: f["event"] == 1)

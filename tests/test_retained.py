@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from survival import datasets, validation
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
-from journeylib.models.lift import retention_lift
-from journeylib.models.retained import restricted_mean
+from journeylib.models.lift.lift import retention_lift
+from journeylib.models.lift.retained import restricted_mean
 
 WORDS = {"duration": "days", "event": "left", "treatment": "referred", "covariates": ["x"]}
 

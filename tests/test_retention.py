@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
-from journeylib.models.retention import (
+from journeylib.models.value.retention import (
     Renewals,
     ShiftedBetaGeometric,
     log_likelihood,

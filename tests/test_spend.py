@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.spend import Buyers, GammaGamma, expected_spend, log_likelihood, spend_frequency_correlation
+from journeylib.models.value.spend import (
+    Buyers,
+    GammaGamma,
+    expected_spend,
+    log_likelihood,
+    spend_frequency_correlation,
+)
 
 PUBLISHED = (6.25, 3.74, 15.44)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from survival import datasets
 
 from journeylib.errors import ContractError, NotIdentifiedError
-from journeylib.models.survival import kaplan_meier, median_follow_up, nelson_aalen
+from journeylib.models.survival.survival import kaplan_meier, median_follow_up, nelson_aalen
 
 LUNG = pd.DataFrame(datasets.load_lung()).assign(event=lambda f: f["status"] == 2)
 AML = pd.DataFrame(datasets.load_aml())

@@ -11,8 +11,8 @@ from scipy import integrate
 from scipy.special import beta as beta_function
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
-from journeylib.models.tracking import WEEK, _luck, track
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.purchases.tracking import WEEK, _luck, track
 from journeylib.study import open_study
 
 PRINTED = (0.2425982, 4.4136842, 0.7929899, 2.4261667)  # BG/NBD on CDNOW, the BTYD walkthrough

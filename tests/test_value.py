@@ -6,11 +6,11 @@ import pytest
 from customers import cdnow, cells, tell_purchases, tell_spend
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models.portfolio import predicted_purchases
-from journeylib.models.purchases import BGNBD
+from journeylib.models.purchases.purchases import BGNBD
 from journeylib.models.quadrature import Discount
-from journeylib.models.spend import GammaGamma
-from journeylib.models.value import WEEKS_PER_YEAR, lifetime_value
+from journeylib.models.value.portfolio import predicted_purchases
+from journeylib.models.value.spend import GammaGamma
+from journeylib.models.value.value import WEEKS_PER_YEAR, lifetime_value
 
 MONEY = {"horizon": 52, "annual_discount_rate": 0.15, "margin_share": 0.3, "currency": "USD", "seed": 1, "draws": 40}
 

@@ -11,8 +11,8 @@ from scipy.stats import gamma
 
 import journeylib as jl
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
-from journeylib.models.exposure import exposure_rows
-from journeylib.models.virality import referral_contagion, reproduction_number
+from journeylib.models.referral.exposure import exposure_rows
+from journeylib.models.referral.virality import referral_contagion, reproduction_number
 from journeylib.proofs.friends import AGE, SHAPE, K, bring_friends
 from journeylib.proofs.referral import friends_by
 

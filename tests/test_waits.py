@@ -9,14 +9,14 @@ from lifelines.exceptions import ConvergenceError
 from literature import load
 
 from journeylib.errors import ContractError, FitRefusedError
-from journeylib.models import aft, cure
-from journeylib.models.aft import AcceleratedFailureTime
-from journeylib.models.cox import Cox
-from journeylib.models.cure import WeibullMixtureCure
-from journeylib.models.hazardrows import HazardRows
-from journeylib.models.laws import LAWS
-from journeylib.models.piecewise import PiecewiseExponential
-from journeylib.models.timesplit import split_at
+from journeylib.models.hazards import aft, cure
+from journeylib.models.hazards.aft import AcceleratedFailureTime
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.hazards.cure import WeibullMixtureCure
+from journeylib.models.hazards.hazardrows import HazardRows
+from journeylib.models.hazards.laws import LAWS
+from journeylib.models.hazards.piecewise import PiecewiseExponential
+from journeylib.models.hazards.timesplit import split_at
 
 SEX_AGE = ["sex", "age"]
 
@@ -300,7 +300,7 @@ def test_questions_and_rows_that_cannot_be_meant_are_refused(ask, text):
 
 
 def test_too_many_kinds_of_rows_for_a_table_of_counts_are_refused(monkeypatch):
-    monkeypatch.setattr("journeylib.models.piecewise.MOST_COUNTS", 1000)
+    monkeypatch.setattr("journeylib.models.hazards.piecewise.MOST_COUNTS", 1000)
     with pytest.raises(ContractError, match="400 kinds of rows in 30 bands are too many to count. Round or group"):
         PiecewiseExponential("x").fit(enough(stop=lambda d: d.index + 1))
 

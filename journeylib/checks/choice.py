@@ -62,7 +62,7 @@ def choose_model(
     they learnt from best (AIC, to within `AIC_TIE`); of those, the one that misses the total least. `prefer` names
     a model in place of this rule.
 
-    >>> from journeylib.models.purchases import BGNBD
+    >>> from journeylib.models.purchases.purchases import BGNBD
     >>> from journeylib.study import open_study
     >>> study = open_study("cdnow")
     >>> choice = choose_model([BGNBD()], study.purchase_cells("1997-09-30"), study.holdout_cells("1997-09-30"), 39)

@@ -9,13 +9,12 @@ from scipy.stats import norm
 from journeylib.checks.referred import Referred
 from journeylib.errors import JourneyError
 from journeylib.estimates import LEVEL, Check
-from journeylib.models.experiment import POWER
-from journeylib.models.grouptest import holm
 from journeylib.models.intervals import reach
-from journeylib.models.judged import judged_table
-from journeylib.models.lift import Lift
-from journeylib.models.sensitivity import sensitivity_checks
-from journeylib.models.variants import (
+from journeylib.models.lift.experiment import POWER
+from journeylib.models.lift.judged import judged_table
+from journeylib.models.lift.lift import Lift
+from journeylib.models.lift.sensitivity import sensitivity_checks
+from journeylib.models.lift.variants import (
     LiftPanel,
     bootstrap_lift,
     leave_one_tree_out,
@@ -24,6 +23,7 @@ from journeylib.models.variants import (
     segment_lifts,
     without_mixed_trees,
 )
+from journeylib.models.survival.grouptest import holm
 
 ROWS = 2_000_000  # to be fitted in all by the bootstrap, so that it stays a check and no burden
 REPLICATES = (40, 200)  # of the bootstrap, at least and at most

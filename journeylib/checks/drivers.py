@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from journeylib.estimates import Check
-from journeylib.models.cox import Cox
-from journeylib.models.cox_results import CoxResults
-from journeylib.models.timesplit import split_at
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.hazards.cox_results import CoxResults
+from journeylib.models.hazards.timesplit import split_at
 
 MOST_STRATA = 6  # order numbers with a pace of their own; later ones share theirs
 FEW = 30  # customers with a level, below which it counts with others: errors by customer would be luck

@@ -9,9 +9,9 @@ from journeylib.checks.choice import Choice
 from journeylib.checks.holdout import holdout_checks, holdout_errors, holdout_size, own_past_rate, total_error
 from journeylib.checks.ranking import calibration_slope, slope_check
 from journeylib.estimates import Check, Estimate
-from journeylib.models.purchase_results import PurchaseResults
-from journeylib.models.regularity import purchase_regularity
-from journeylib.models.spend import GammaGammaResults, spend_frequency_correlation
+from journeylib.models.purchases.purchase_results import PurchaseResults
+from journeylib.models.purchases.regularity import purchase_regularity
+from journeylib.models.value.spend import GammaGammaResults, spend_frequency_correlation
 
 PAST_RATE, NOBODY = "own past rate", "nobody returns"
 

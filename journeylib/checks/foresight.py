@@ -9,9 +9,9 @@ import pandas as pd
 
 from journeylib.checks.drivers import driver_names, driver_rows
 from journeylib.estimates import LEVEL, Check, Estimate, Verdict
-from journeylib.models.cox import Cox
-from journeylib.models.discrimination import brier_score, return_calibration, time_dependent_auc
-from journeylib.models.survival import kaplan_meier
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.hazards.discrimination import brier_score, return_calibration, time_dependent_auc
+from journeylib.models.survival.survival import kaplan_meier
 
 FEWEST = 100  # customers with a wait in the days not seen, below which nothing is tested
 POINTS_LIMIT = 0.10  # by which the share foretold may miss the one that came

@@ -8,8 +8,8 @@ from scipy.stats import beta
 from journeylib.checks.referred import without_programme
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
-from journeylib.models.incrementality import BetaPrior, incrementality
-from journeylib.models.judged import Judged
+from journeylib.models.lift.incrementality import BetaPrior, incrementality
+from journeylib.models.lift.judged import Judged
 from journeylib.study import Study
 
 NAME = "Of the referred, would not have come without the programme"

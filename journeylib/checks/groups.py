@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from journeylib.estimates import LEVEL
-from journeylib.models.value import LifetimeValueResults
+from journeylib.models.value.value import LifetimeValueResults
 
 FEW_QUARTERS = 2  # so many cohorts show no trend: months are taken instead
 

@@ -8,12 +8,12 @@ import pandas as pd
 
 from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
 from journeylib.estimates import Check, Estimate
-from journeylib.models.falsify import placebo_checks
-from journeylib.models.grouptest import holm
-from journeylib.models.lift import Lift, estimate_lift, retention_lift
-from journeylib.models.sensitivity import sensitivity_checks
-from journeylib.models.variants import LiftPanel, lift_panel, or_refused
-from journeylib.models.virality import referral_contagion
+from journeylib.models.lift.falsify import placebo_checks
+from journeylib.models.lift.lift import Lift, estimate_lift, retention_lift
+from journeylib.models.lift.sensitivity import sensitivity_checks
+from journeylib.models.lift.variants import LiftPanel, lift_panel, or_refused
+from journeylib.models.referral.virality import referral_contagion
+from journeylib.models.survival.grouptest import holm
 from journeylib.study import Study
 
 PRIMARY = "margin"  # the outcome that was chosen before any was looked at

@@ -7,8 +7,8 @@ import pandas as pd
 
 from journeylib.checks.referred import customer_columns, without_programme
 from journeylib.estimates import Check, Estimate
-from journeylib.models.cox_results import CoxResults
-from journeylib.models.landmark import ReferrerEffect, referrer_effect
+from journeylib.models.hazards.cox_results import CoxResults
+from journeylib.models.lift.landmark import ReferrerEffect, referrer_effect
 from journeylib.study import Study
 
 NAIVE = "ever invited, against never"  # who stays longer has more time to invite

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from journeylib.checks.returning import FEWEST, after, share
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Check, Estimate
-from journeylib.models.competing import CumulativeIncidence, aalen_johansen
-from journeylib.models.curves import FEW, FEW_SHARE
-from journeylib.models.grouptest import GroupTest
-from journeylib.models.recurrent import MeanCumulative, mean_cumulative_function
+from journeylib.models.survival.competing import CumulativeIncidence, aalen_johansen
+from journeylib.models.survival.curves import FEW, FEW_SHARE
+from journeylib.models.survival.grouptest import GroupTest
+from journeylib.models.survival.recurrent import MeanCumulative, mean_cumulative_function
 from journeylib.study import OrderAges
 
 ALL = "all customers"
@@ -151,7 +151,7 @@ def compare_groups(test: Callable[..., GroupTest], what: str, by: str, *rows: Ar
     `test` is `logrank`, `gray_test` or `mean_cumulative_test`, then come what is compared, and by which column, in
     words, and what the test takes.
 
-    >>> from journeylib.models.logrank import logrank
+    >>> from journeylib.models.survival.logrank import logrank
     >>> compare_groups(logrank, "waits", "region", [5, 8], [1, 0], ["west", "west"]).value
     'there is one group only (west)'
     """

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Estimate
-from journeylib.models.cure import WeibullMixtureCure, WeibullMixtureCureResults
-from journeylib.models.curves import SurvivalCurve
-from journeylib.models.restricted import restricted_mean, restricted_mean_difference
-from journeylib.models.survival import KaplanMeierCurve, kaplan_meier
+from journeylib.models.hazards.cure import WeibullMixtureCure, WeibullMixtureCureResults
+from journeylib.models.survival.curves import SurvivalCurve
+from journeylib.models.survival.restricted import restricted_mean, restricted_mean_difference
+from journeylib.models.survival.survival import KaplanMeierCurve, kaplan_meier
 
 HORIZONS = (30, 60, 90, 180, 365)  # days
 FEWEST = 10  # customers of a group, below which nothing is said of it

@@ -8,12 +8,12 @@ import pandas as pd
 
 from journeylib.checks.referred import customer_columns, without_programme
 from journeylib.estimates import Check, Estimate
-from journeylib.models.cox import Cox
-from journeylib.models.exposure import exposure_rows
-from journeylib.models.forest import referral_forest
-from journeylib.models.offspring import NegativeBinomialResults
-from journeylib.models.survival import kaplan_meier
-from journeylib.models.virality import WINDOWS, Reproduction, reproduction_number
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.referral.exposure import exposure_rows
+from journeylib.models.referral.forest import referral_forest
+from journeylib.models.referral.offspring import NegativeBinomialResults
+from journeylib.models.referral.virality import WINDOWS, Reproduction, reproduction_number
+from journeylib.models.survival.survival import kaplan_meier
 from journeylib.study import ReferralAges, Study
 
 TOP = 0.01  # share of customers, whose share of all friends is told

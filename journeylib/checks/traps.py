@@ -16,8 +16,8 @@ from scipy.special import ndtri
 
 from journeylib.checks.returning import percent, share
 from journeylib.estimates import LEVEL, Estimate
-from journeylib.models.latergaps import later_gap
-from journeylib.models.survival import kaplan_meier
+from journeylib.models.survival.latergaps import later_gap
+from journeylib.models.survival.survival import kaplan_meier
 
 REGULAR = 4  # purchases in all, after which hindsight calls a customer a regular
 BEGUN = 180  # days within which the second wait begins, where it is asked for

@@ -6,8 +6,8 @@ import pandas as pd
 from journeylib.checks.returning import percent
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Check
-from journeylib.models.curves import FEW, FEW_SHARE
-from journeylib.models.survival import kaplan_meier
+from journeylib.models.survival.curves import FEW, FEW_SHARE
+from journeylib.models.survival.survival import kaplan_meier
 
 LOST_LIMIT = 0.10  # share of the open waits that may have ended before the last day, for reasons of their own
 APART_LIMIT = 0.05  # by which the share back may depend on what those would have done

@@ -8,9 +8,9 @@ import pandas as pd
 from journeylib.checks.gain import Gain
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
-from journeylib.models.incrementality import SHARES, BetaPrior, Programme, programme_value
 from journeylib.models.intervals import reach
-from journeylib.models.lift import Lift
+from journeylib.models.lift.incrementality import SHARES, BetaPrior, Programme, programme_value
+from journeylib.models.lift.lift import Lift
 
 STEPS = 20  # of incrementality from none to all, at which worth is drawn
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from journeylib.figures.style import COLOURS, INK, QUIET, Drawing, rows_in_words, styled, title_block
 from journeylib.findings import amount, number
-from journeylib.models.balance import SMALL_DIFFERENCE
-from journeylib.models.lift import METHODS_IN_WORDS
+from journeylib.models.lift.balance import SMALL_DIFFERENCE
+from journeylib.models.lift.lift import METHODS_IN_WORDS
 
 NAIVE, HEADLINE = "naive", "aipw"
 MOST_COVARIATES = 25  # drawn, those that differ most

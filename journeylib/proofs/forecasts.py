@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from journeylib.checks import holdout_errors, own_past_rate, total_error
-from journeylib.models.purchases import BGNBD, ParetoNBD, PurchaseModel
-from journeylib.models.regularity import purchase_regularity
+from journeylib.models.purchases.purchases import BGNBD, ParetoNBD, PurchaseModel
+from journeylib.models.purchases.regularity import purchase_regularity
 from journeylib.proofs import stories
 
 NAIVE = "own past rate"

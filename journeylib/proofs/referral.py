@@ -11,9 +11,9 @@ import pandas as pd
 from scipy.special import gammainc
 
 from journeylib.estimates import Estimate
-from journeylib.models.landmark import ReferrerEffect, referrer_effect
-from journeylib.models.lift import Lift, estimate_lift
-from journeylib.models.virality import WINDOWS, Reproduction, reproduction_number
+from journeylib.models.lift.landmark import ReferrerEffect, referrer_effect
+from journeylib.models.lift.lift import Lift, estimate_lift
+from journeylib.models.referral.virality import WINDOWS, Reproduction, reproduction_number
 from journeylib.proofs import friends
 
 SEEDS, GROWTH, DAYS = 0.5, 0.005, 540  # share who come on their own, and how many more a day; days of observation

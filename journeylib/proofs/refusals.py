@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from journeylib.estimates import Check, Estimate
-from journeylib.models.cox import Cox
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
-from journeylib.models.retention import ShiftedBetaGeometric
-from journeylib.models.spend import GammaGamma
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.value.retention import ShiftedBetaGeometric
+from journeylib.models.value.spend import GammaGamma
 from journeylib.proofs import stories
 
 REFUSED, ANSWERED = "✓\N{NO-BREAK SPACE}refused", "✗\N{NO-BREAK SPACE}answered"

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from journeylib.estimates import Estimate
-from journeylib.models.competing import aalen_johansen
-from journeylib.models.cox import Cox
-from journeylib.models.latergaps import later_gap
-from journeylib.models.recurrent import mean_cumulative_function
-from journeylib.models.restricted import restricted_mean
-from journeylib.models.survival import KaplanMeierCurve, kaplan_meier
+from journeylib.models.hazards.cox import Cox
+from journeylib.models.survival.competing import aalen_johansen
+from journeylib.models.survival.latergaps import later_gap
+from journeylib.models.survival.recurrent import mean_cumulative_function
+from journeylib.models.survival.restricted import restricted_mean
+from journeylib.models.survival.survival import KaplanMeierCurve, kaplan_meier
 from journeylib.proofs import stories
 
 NEVER, SHAPE, SCALE = 0.35, 2.0, 120.0  # share who never come back; the others' rates are Gamma(2, 1 / 120 days)

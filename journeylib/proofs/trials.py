@@ -16,9 +16,9 @@ from journeylib.errors import NotIdentifiedError, ParameterError, did_you_mean
 from journeylib.estimates import LEVEL, Check, Estimate
 from journeylib.models.climb import REACH
 from journeylib.models.likelihood import LikelihoodResults
-from journeylib.models.purchases import BGNBD, MBGNBD, ParetoNBD
-from journeylib.models.retention import ShiftedBetaGeometric
-from journeylib.models.spend import GammaGamma
+from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
+from journeylib.models.value.retention import ShiftedBetaGeometric
+from journeylib.models.value.spend import GammaGamma
 from journeylib.proofs import referral, returns, stories
 
 PATIENCE = 2  # seconds before progress is shown

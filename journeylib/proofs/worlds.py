@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from journeylib.models.likelihood import LikelihoodResults
-from journeylib.models.purchase_results import PurchaseResults
-from journeylib.models.spend import GammaGammaResults
+from journeylib.models.purchases.purchase_results import PurchaseResults
+from journeylib.models.value.spend import GammaGammaResults
 from journeylib.proofs import stories
 
 ANSWERED, SILENT = "answered", "silent"
@@ -31,7 +31,7 @@ def outcome(fit: LikelihoodResults, told: pd.DataFrame) -> str:
     An answer must have finite parameters, standard errors and predictions, and these within what can be; a refusal
     must have a reason and say what to do.
 
-    >>> from journeylib.models.purchases import BGNBD
+    >>> from journeylib.models.purchases.purchases import BGNBD
     >>> nobody = pd.DataFrame({"x": [], "t_x": [], "T": []}, dtype=float)
     >>> outcome(BGNBD().fit(nobody), nobody)
     'Too few customers to learn from'

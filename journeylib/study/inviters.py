@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from journeylib.errors import ContractError
-from journeylib.models.forest import referral_forest
+from journeylib.models.referral.forest import referral_forest
 from journeylib.queries import lift
 from journeylib.queries import referrals as queries
 from journeylib.study.referrals import LAPSE_DAYS, Referrals

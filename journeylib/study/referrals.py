@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from journeylib.errors import ContractError, NotAnswerableError
-from journeylib.models.forest import referral_forest
+from journeylib.models.referral.forest import referral_forest
 from journeylib.queries import lift
 from journeylib.queries import referrals as queries
 from journeylib.study.spells import PurchaseSpells

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 
-from journeylib.models.cox import Cox
+from journeylib.models.hazards.cox import Cox
 
 COVARIATES = ["spend", "orders", "channel", "club", "season"]
 

@@ -12,7 +12,7 @@ STEPS = """
 import json, re, sys, time
 from pathlib import Path
 import numpy as np
-from journeylib.models.forest import referral_forest
+from journeylib.models.referral.forest import referral_forest
 
 shape, n = sys.argv[1], int(sys.argv[2])
 rng, found, made = np.random.default_rng(1), {}, []

@@ -12,7 +12,7 @@ WORLD = """
 import json, re, sys, time
 from pathlib import Path
 import numpy as np, pandas as pd
-from journeylib.models.lift import estimate_lift
+from journeylib.models.lift.lift import estimate_lift
 
 n = int(sys.argv[1])
 rng = np.random.default_rng(0)

@@ -10,9 +10,9 @@ import pytest
 from customers import cdnow, cells
 from purchase_world import write_world
 
-from journeylib.models.purchases import BGNBD
-from journeylib.models.spend import GammaGamma
-from journeylib.models.value import lifetime_value
+from journeylib.models.purchases.purchases import BGNBD
+from journeylib.models.value.spend import GammaGamma
+from journeylib.models.value.value import lifetime_value
 
 pytestmark = pytest.mark.bench
 

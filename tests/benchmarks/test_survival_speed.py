@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from lifelines import KaplanMeierFitter
 
-from journeylib.models.logrank import logrank
-from journeylib.models.restricted import restricted_mean
-from journeylib.models.survival import kaplan_meier, nelson_aalen
+from journeylib.models.survival.logrank import logrank
+from journeylib.models.survival.restricted import restricted_mean
+from journeylib.models.survival.survival import kaplan_meier, nelson_aalen
 
 pytestmark = pytest.mark.bench
 

@@ -1,0 +1,1 @@
+"""When customers come back: curves of spells and of recurrent events, from counts by day."""
