@@ -527,3 +527,11 @@ def test_means_of_many_segments_are_those_of_the_largest_and_small_ones_are_left
     assert table["group"].unique().tolist() == list("abcdefgh")
     drawn = figures.mean_purchases(table)
     assert drawn.alt.startswith("By day 180, ") and drawn.extract["group"].unique().tolist() == list("abcdef")
+
+
+def test_forecast_learnt_for_less_than_the_horizon_is_refused():
+    now, then = jl.open_study("cdnow"), jl.open_study("cdnow", observed_until="1997-03-20")
+    rows, begin, names = now.spells(), now.observed_from, ["spend, doubled", "previous wait, doubled"]
+    found = checks.foresee(then.spells(), rows, begin, then.observed_until, names, 90)
+    assert "customers whose wait was learnt up to 90 days: 0 (limit: at least 100)" in found.verdict.reasons
+    assert found.tenths.empty and found.checks == ()

@@ -55,7 +55,8 @@ def foresee(
         if not pd.api.types.is_numeric_dtype(test[name]):
             test = test[test[name].isin(set(learnt[name]))]  # of a level never seen nothing was learnt
     fit = Cox([name for name in driver_names(learnt) if name in names], strata="order", clusters="customer").fit(learnt)
-    watched = kaplan_meier(test["stop"], test["event"]).reliable_until if len(test) else np.nan
+    # Who is away at the horizon must have been watched beyond it.
+    watched = min(kaplan_meier(test["stop"], test["event"]).reliable_until, test["stop"].max() - 1) if len(test) else 0
     enough = Check(
         "customers to test the forecast on", len(test) >= FEWEST, len(test), f"at least {FEWEST}", "Choose another day."
     )
@@ -65,6 +66,11 @@ def foresee(
         return Foresight(verdict, pd.DataFrame(), ())
     forecast = 1 - fit.survival_function(test, [horizon])[horizon].to_numpy()
     known = np.isfinite(forecast)
+    seen = Check(f"customers whose wait was learnt up to {horizon} days", int(known.sum()) >= FEWEST, int(known.sum()),
+                 f"at least {FEWEST}", "Choose a later day, or a shorter horizon.")  # fmt: skip
+    verdict = Verdict.of([*verdict.checks, seen], verdict.subject)
+    if verdict.refused:
+        return Foresight(verdict, pd.DataFrame(), ())
     return _meet(verdict, test[known], forecast[known], learnt, horizon)
 
 
@@ -77,8 +83,10 @@ def _meet(verdict: Verdict, test: pd.DataFrame, forecast: np.ndarray, learnt: pd
     came = kaplan_meier(stop, event).probability(horizon)
     off = float(forecast.mean()) - came.value
     name = f"Error of the forecast share back within {horizon} days, on days it had not seen"
-    about = {"unit": "percentage points", "n": len(test), "method": "Cox"}
-    ends = (float(100 * (forecast.mean() - share)) for share in (came.value, came.upper, came.lower))
+    luck = "The interval is that of what came; the forecast is taken as it is."
+    about = {"unit": "percentage points", "n": len(test), "method": "Cox", "note": luck}
+    shares = (came.value, came.upper, came.lower)
+    ends = (None if share is None else float(100 * (forecast.mean() - share)) for share in shares)
     error = Estimate(name, *ends, LEVEL, **about)
     auc = float(time_dependent_auc(forecast, stop, event, [horizon])["auc"].item())
     away = kaplan_meier(learnt["stop"], learnt["event"]).survival_function([horizon])
