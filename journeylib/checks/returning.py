@@ -102,7 +102,7 @@ def drawn_curves(
     for name, curve in curves.items():
         table = curve.return_curve.rename(columns={"time": "day", "estimate": "returned"})
         table = table[(table["day"] <= curve.reliable_until) & (table["at_risk"] >= fewest)]
-        parts.append(table.merge(_band(curve, seed), how="left", on="day").assign(**{by: name}))
+        parts.append(table.merge(_band(curve, seed), how="left", on="day", validate="one_to_one").assign(**{by: name}))
     columns = ["day", "returned", "lower", "upper", "band_lower", "band_upper", "at_risk", "events", "censored"]
     return pd.concat(parts, ignore_index=True)[[by, *columns]]
 

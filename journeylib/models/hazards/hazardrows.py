@@ -74,7 +74,8 @@ class HazardRows:
         if not names:
             return np.zeros(len(frame), dtype=np.int64)
         wanted = pd.DataFrame({name: need(frame, name).to_numpy() for name in names})
-        found = wanted.merge(self.strata.assign(number=range(len(self.strata))), "left", names)["number"]
+        numbered = self.strata.assign(number=range(len(self.strata)))
+        found = wanted.merge(numbered, "left", names, validate="many_to_one")["number"]
         unknown = found.isna().to_numpy()
         if unknown.any():
             first = ", ".join(f"{name} {wanted[name][unknown.argmax()]}" for name in names)
