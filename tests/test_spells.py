@@ -142,7 +142,7 @@ def test_rows_stand_by_customer_and_day_and_count_customers_densely(engine, worl
     firsts = {name: origin for name, number, origin, *_ in told if number == 1}
     for since in (None, 20):
         sql = queries.at_risk(kept_spells(engine, "count"), since and DAY + dt.timedelta(since), has_cause=True)
-        rows = engine.table(queries.spell_rows(sql, DAY, ["category"]))
+        rows = engine.table(queries.spell_rows(sql, DAY, ["bought"]))
         kept = [line for line in told if since is None or line[3] >= since]
         assert rows["origin_day"].tolist() == [line[2] for line in kept]
         assert rows["stop"].tolist() == [line[3] - line[2] for line in kept]
@@ -246,6 +246,8 @@ def test_rows_carry_what_was_known_at_their_origin(simulated):
     twice = [*asked, "orders.tier", "orders.category"]
     again = simulated.spells(segment="customers.acquired_via", category="orders.category", covariates=twice)
     pd.testing.assert_frame_equal(rows, again)
+    other = simulated.spells(category="orders.tier", covariates=["orders.category"])
+    assert other[["tier", "category"]].equals(rows[["tier", "category"]])
 
 
 def test_causes_are_parts_of_the_returns(simulated):

@@ -75,12 +75,12 @@ select customer_id, day, value from placed where place = 1"""
 
 
 def with_category(spells: str, by_day: str) -> str:
-    """Spells with the ``category`` of the purchase that begins them and the ``cause`` of their end.
+    """Spells with what was ``bought`` by the purchase that begins them and the ``cause`` of their end.
 
     `by_day` holds the categories, as from `values_by_day`.
     """
     return f"""
-select s.*, a.value as category, cast(case when next_on is null then {OPEN}
+select s.*, a.value as bought, cast(case when next_on is null then {OPEN}
     when a.value = b.value then {SAME} when a.value <> b.value then {OTHER} else {UNSAID} end as smallint) as cause
 from {spells} s
 left join {by_day} a on a.customer_id = s.customer_id and a.day = s.origin

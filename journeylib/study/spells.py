@@ -89,7 +89,7 @@ class PurchaseSpells(Records):
         ``order_no`` (0: not known), ``start, stop, cause`` as ``entry, day, cause`` of `spell_cells`, ``origin_day``
         and ``first_day`` (days from the first day of observation to this purchase, and to the customer's first:
         missing if not known), ``previous_gap`` (days; missing at the first), ``spend`` on the day, and what was asked
-        for: ``segment``, ``category``, and `covariates` under the name of their column. Those of orders, as
+        for: ``segment``, the `category` and `covariates` under the names of their columns. Those of orders, as
         "orders.tier", are of this purchase; of customers, as "customers.acquired_via", what is known of them now;
         "referrals.accepted_at" becomes ``is_referred``, 1 when an invite had been accepted by then.
 
@@ -101,11 +101,11 @@ class PurchaseSpells(Records):
         """
         covariates = [name for name in dict.fromkeys(covariates) if name != category]  # which is there already
         table = self._at_risk(segment, category, covariates, since)
-        shown = [name for name, asked in (("segment", segment), ("category", category)) if asked]
+        shown = [name for name, asked in (("segment", segment), ("bought", category)) if asked]
         shown += ["is_referred" if name == REFERRED else name.partition(".")[2] for name in covariates]
         rows = self._stream(queries.spell_rows(table, self.observed_from, shown))
         rows["is_first"] = rows["is_first"].cumsum().astype("int32") - 1
-        return rows.rename(columns={"is_first": "customer"})
+        return rows.rename(columns={"is_first": "customer", "bought": (category or "").partition(".")[2]})
 
     def order_ages(self, *, segment: str | None = None, amounts: bool = False) -> OrderAges:
         """Return the ages of customers at their purchases after the first: what mean cumulative functions count.
