@@ -143,7 +143,7 @@ def another_purchase(rows: pd.DataFrame, horizon: int) -> Trap | None:
         return None
     change = replace(change, value=change.value / 100, lower=change.lower / 100, upper=change.upper / 100)
     asked = f"rise in the share back within {horizon} days from the 1st wait to the 2nd of the same customers"
-    advice = "Do not credit the purchase: those who buy again were quicker before it."
+    advice = "Compare the two waits of the same customers: those who buy again may have been quicker before it."
     return Trap("loyal after one more purchase", asked, pace[1].value - pace[0].value, change, advice)
 
 
