@@ -51,6 +51,10 @@ def test_difference_of_means_of_the_experiment_is_that_of_lalonde_1986():
     found = estimate_lift(experiment(), outcome="re78", treatment="treat", covariates=[], method="naive")
     assert found.value == pytest.approx(1794.34, abs=0.01)
     assert found.std_error == pytest.approx(671.00, abs=0.01)  # HC2
+    # As if both arms scattered alike, which they do not: pooled from the two variances that ours keeps apart.
+    arms = [experiment().query("treat == @arm")["re78"] for arm in (0, 1)]
+    pooled = sum(arm.var() * (len(arm) - 1) for arm in arms) / (sum(map(len, arms)) - 2)
+    assert np.sqrt(pooled * sum(1 / len(arm) for arm in arms)) == pytest.approx(632.85, abs=0.01)
 
 
 def test_diagnostics_of_job_training_tell_how_few_controls_count():
