@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from journeylib.checks.holdout import holdout_errors
 from journeylib.checks.ranking import normalised_gini
 from journeylib.errors import ContractError, did_you_mean
 from journeylib.estimates import LEVEL
+from journeylib.models.intervals import reach
 
 BEST = "best"  # let the rule choose
-REACH = float(ndtri((1 + LEVEL) / 2))  # of an interval, in standard errors
 AIC_TIE = 2.0  # models no further apart describe the data equally well; Burnham & Anderson (2004)
 
 
@@ -130,7 +129,7 @@ def _choose(
 def _luck_pct(holdout: pd.DataFrame, predicted: np.ndarray) -> float:
     """Return how far the total might have come out otherwise, with other customers of their kind, in per cent."""
     y, n = holdout["x_holdout"].to_numpy(float), holdout["customers"].to_numpy(float)
-    return float(100 * REACH * np.sqrt(n @ (y - predicted) ** 2) / (n @ y))
+    return float(100 * reach(LEVEL) * np.sqrt(n @ (y - predicted) ** 2) / (n @ y))
 
 
 def _excess(holdout: pd.DataFrame, predicted: np.ndarray, rival: np.ndarray) -> float:
@@ -138,4 +137,4 @@ def _excess(holdout: pd.DataFrame, predicted: np.ndarray, rival: np.ndarray) -> 
     y, n = holdout["x_holdout"].to_numpy(float), holdout["customers"].to_numpy(float)
     more = (y - predicted) ** 2 - (y - rival) ** 2
     mean = np.average(more, weights=n)
-    return float(mean - REACH * np.sqrt(np.average((more - mean) ** 2, weights=n) / n.sum()))
+    return float(mean - reach(LEVEL) * np.sqrt(np.average((more - mean) ** 2, weights=n) / n.sum()))

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
+from journeylib.models.intervals import reach
 
 MIN_HOLDOUT = 30  # purchases in the holdout; a model that met fewer has not been tested
 WEEK = 7  # days; shorter weeks at the ends of observation are not judged
@@ -65,11 +65,11 @@ def total_error(errors: pd.DataFrame, model: str, baseline: str, customers: int,
     table = errors.set_index("method")
     observed, bias = table.loc["observed", "total"], table["bias_pct"] / 100
     noise = np.sqrt(customers) * table.loc[model, "RMSE"] / observed * (1 + bias[model])
-    reach = float(ndtri((1 + level) / 2) * noise)
+    width = float(reach(level) * noise)
     value = float(bias[model])
     name = f"Error of {model}'s total for the days it had not seen"
     note = f"Of the {baseline}'s: {100 * bias[baseline]:+.0f} %.".replace("-", "\N{MINUS SIGN}")
-    return Estimate(name, value, value - reach, value + reach, level, "share", customers, model, note=note)
+    return Estimate(name, value, value - width, value + width, level, "share", customers, model, note=note)
 
 
 def holdout_size(errors: pd.DataFrame) -> Check:

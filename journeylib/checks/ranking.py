@@ -7,10 +7,10 @@ together, whatever cells they come from, so that no result depends on the order 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
+from journeylib.models.intervals import reach
 
 SLOPE_LIMIT = 0.5  # by which the calibration slope may differ from 1 before a model is refused
 
@@ -36,9 +36,9 @@ def normalised_gini(
         raise NotIdentifiedError(f"{outcome} is the same for everybody: there is no order to find", way_out="")
     value = ranked / perfect
     noise = np.sqrt(share @ (by_rank - value * by_perfect) ** 2 / n.sum()) / perfect
-    reach = float(ndtri((1 + level) / 2) * noise)
+    width = float(reach(level) * noise)
     name = f"Ranking of customers by {method} (normalised Gini: 1 is their true order, 0 is chance)"
-    ends = max(value - reach, -1.0), min(value + reach, 1.0)
+    ends = max(value - width, -1.0), min(value + width, 1.0)
     return Estimate(name, float(value), *map(float, ends), level, n=int(n.sum()), method=method)
 
 
@@ -71,10 +71,10 @@ def calibration_slope(
         raise NotIdentifiedError(f"{method} predicts the same for everybody: it has no slope", way_out="")
     slope = n @ (apart * y) / spread
     error = y - np.average(y, weights=n) - slope * apart
-    reach = float(ndtri((1 + level) / 2) * np.sqrt(n @ (apart * error) ** 2) / spread)
+    width = float(reach(level) * np.sqrt(n @ (apart * error) ** 2) / spread)
     name = f"Purchases more that came, for each purchase more that {method} predicted of a customer"
     return Estimate(
-        name, float(slope), float(slope - reach), float(slope + reach), level, n=int(n.sum()), method=method
+        name, float(slope), float(slope - width), float(slope + width), level, n=int(n.sum()), method=method
     )
 
 

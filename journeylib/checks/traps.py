@@ -12,17 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from journeylib.checks.returning import percent, share
 from journeylib.estimates import LEVEL, Estimate
+from journeylib.models.intervals import reach
 from journeylib.models.survival.latergaps import later_gap
 from journeylib.models.survival.survival import kaplan_meier
 
 REGULAR = 4  # purchases in all, after which hindsight calls a customer a regular
 BEGUN = 180  # days within which the second wait begins, where it is asked for
 FEW = 30  # customers, below which a trap is not shown: its number would be luck
-REACH = float(ndtri((1 + LEVEL) / 2))
 
 
 class Trap(NamedTuple):
@@ -187,12 +186,12 @@ def within_customer(rows: pd.DataFrame, horizon: int) -> Estimate | None:
     if len(two) < FEW:
         return None
     change = 100 * ((two.to_numpy() <= horizon).astype(float) - (one[two.index].to_numpy() <= horizon))
-    value, reach = float(change.mean()), float(REACH * change.std(ddof=1) / np.sqrt(len(change)))
+    value, width = float(change.mean()), float(reach(LEVEL) * change.std(ddof=1) / np.sqrt(len(change)))
     name = (
         f"Of customers who came back twice, the share back within {horizon} days changes from the 1st wait to the 2nd"
     )
     about = {"unit": "percentage points", "n": len(change), "method": "paired waits"}
-    return Estimate(f"{name} by", value, value - reach, value + reach, **about)
+    return Estimate(f"{name} by", value, value - width, value + width, **about)
 
 
 def all_cohorts(first: pd.DataFrame, horizon: int, last_day: dt.date) -> Trap | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from journeylib.estimates import LEVEL, Check, Verdict
-from journeylib.models.climb import REACH, Gate, LogLikelihood, Optimum, ascend, finish, leads_to
+from journeylib.models.climb import Gate, LogLikelihood, Optimum, ascend, finish, leads_to
 from journeylib.models.intervals import reach
 
 FLAT = "The likelihood is flat: these data do not settle the parameters; more customers or a longer time may."
@@ -181,8 +181,8 @@ def _check_top(
     if not best.peaked:
         return peak
     curvature, axes = np.linalg.eigh(-best.hessian)
-    reach = REACH / np.sqrt(curvature)
-    ends = [best.theta + side * reach[i] * axes[:, i] for i in range(curvature.size) for side in (-1, 1)]
+    far = reach(LEVEL) / np.sqrt(curvature)
+    ends = [best.theta + side * far[i] * axes[:, i] for i in range(curvature.size) for side in (-1, 1)]
     fall = float(f"{min(best.llf - log_likelihood(np.clip(end, *box))[0] for end in ends):.3g}")
     name = "fall of the log-likelihood over its intervals"
     return (*peak, Check(name, fall > gate.fall, fall, f"above {gate.fall:g}", why))

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from journeylib.estimates import LEVEL, Check, Estimate
-from journeylib.models.climb import REACH
+from journeylib.models.intervals import reach
 from journeylib.proofs import friends, referral
 from journeylib.proofs.trials import Trial, run
 
@@ -99,8 +99,8 @@ def _ever(told: pd.DataFrame) -> list[Estimate]:
 def _share(told: pd.DataFrame) -> list[Estimate]:
     """Friends divided by customers, with the error of a mean, beside K."""
     brought = np.bincount(told.loc[told["referrer"] >= 0, "referrer"], minlength=len(told))
-    mean, reach = brought.mean(), REACH * brought.std() / np.sqrt(brought.size)
-    return [Estimate("friends / customers", mean, mean - reach, mean + reach), referral.brought(told)[-1]]
+    mean, width = brought.mean(), reach(LEVEL) * brought.std() / np.sqrt(brought.size)
+    return [Estimate("friends / customers", mean, mean - width, mean + width), referral.brought(told)[-1]]
 
 
 def _with_placebo(told: pd.DataFrame) -> list[Estimate]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from journeylib.errors import NotIdentifiedError, ParameterError, did_you_mean
 from journeylib.estimates import LEVEL, Check, Estimate
-from journeylib.models.climb import REACH
+from journeylib.models.intervals import reach
 from journeylib.models.likelihood import LikelihoodResults
 from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.value.retention import ShiftedBetaGeometric
@@ -172,11 +172,11 @@ def pooled_coverage(found: Sequence[pd.DataFrame], level: float = LEVEL) -> list
     holds = table["lower"].le(table["planted"]) & table["upper"].ge(table["planted"])
     fits = table.assign(holds=holds).groupby(["model", "repetition"]).agg({"holds": "mean", "refused": "first"})
     answered = fits.loc[fits["refused"] == "", "holds"]
-    value, reach = float(answered.mean()), float(REACH * answered.std() / np.sqrt(len(answered)))
+    value, width = float(answered.mean()), float(reach(LEVEL) * answered.std() / np.sqrt(len(answered)))
     name = f"Of {100 * level:g} % intervals of planted parameters, those that hold what was planted"
     note = "n counts fits; the intervals of one fit hang together."
     return [
-        Estimate(name, value, value - reach, value + reach, unit="share", n=len(answered), note=note),
+        Estimate(name, value, value - width, value + width, unit="share", n=len(answered), note=note),
         Estimate("Fits of told customers that were refused", len(fits) - len(answered), unit=f"of {len(fits)}"),
     ]
 

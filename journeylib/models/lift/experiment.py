@@ -18,6 +18,7 @@ from scipy.stats import chisquare
 from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
 from journeylib.estimates import LEVEL, Check
 from journeylib.models.cells import flags
+from journeylib.models.intervals import reach
 from journeylib.models.lift.arms import Arms, gram, inverse
 from journeylib.models.lift.judged import Judged
 
@@ -81,7 +82,7 @@ def minimum_detectable_effect(
     """
     inflation = 1 + (cluster_size - 1) * correlation
     variance = sd**2 * (1 - explained) * inflation * (1 / treated + 1 / untreated)
-    return float((ndtri((1 + level) / 2) + ndtri(power)) * np.sqrt(variance))
+    return float((reach(level) + ndtri(power)) * np.sqrt(variance))
 
 
 def experiment_effect(
@@ -262,5 +263,5 @@ def _check_split(arms: Arms, planned_share: float | None) -> tuple[Check, ...]:
 
 
 def _check_power(std_error: float) -> Check:
-    found = (ndtri((1 + LEVEL) / 2) + ndtri(POWER)) * std_error
+    found = (reach(LEVEL) + ndtri(POWER)) * std_error
     return Check(f"smallest effect found with {100 * POWER:g} % power", None, float(f"{found:.3g}"))

@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
 from journeylib.models.cells import flags, numbers, refuse
+from journeylib.models.intervals import reach
 from journeylib.models.lift.experiment import STRONG, Effects, Ratio, ratio, sample_ratio
 from journeylib.models.lift.judged import Judged
 
@@ -232,5 +232,5 @@ def _drawn(given: float | Estimate, rng: np.random.Generator, draws: int) -> np.
     """Draw from an estimate as normal about its value; a number, or an estimate without interval, stays itself."""
     if not isinstance(given, Estimate) or given.lower is None:
         return _middle(given)
-    spread = (given.upper - given.lower) / (2 * ndtri((1 + given.level) / 2))
+    spread = (given.upper - given.lower) / (2 * reach(given.level))
     return given.value + spread * rng.standard_normal(draws)

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from journeylib.errors import NotIdentifiedError
-from journeylib.estimates import Check, Estimate
+from journeylib.estimates import LEVEL, Check, Estimate
 from journeylib.models.cells import count_cells, numbers, refuse
-from journeylib.models.climb import REACH
+from journeylib.models.intervals import reach
 
 # Told with Gamma intervals in three worlds of customers who may leave, the purchases of a second year were forecast by
 # BG/NBD 6 to 7 % too low at k = 0.75, right at k = 1, 6 to 12 % too high at k = 1.5 (one of them is in the tests).
@@ -95,8 +95,8 @@ def purchase_regularity(cells: pd.DataFrame, limits: tuple[float, float] = LIMIT
         return Regularity(Check(NAME, None, f"not known: {customers} customers", within, FEW), customers, None)
     if not (0 < k < np.inf and std_error > 0):
         return Regularity(Check(NAME, False, "not known: no chance at work", within, PATTERN), customers, None)
-    reach = float(np.exp(REACH * std_error / k))
-    found = Estimate(NAME, k, k / reach, k * reach, n=customers, method="Wheat & Morrison (1990) for whole days")
+    width = float(np.exp(reach(LEVEL) * std_error / k))
+    found = Estimate(NAME, k, k / width, k * width, n=customers, method="Wheat & Morrison (1990) for whole days")
     return Regularity(_judge(found, limits, within), customers, (found, std_error))
 
 

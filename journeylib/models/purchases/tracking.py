@@ -19,11 +19,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from journeylib.errors import ContractError
 from journeylib.estimates import LEVEL
 from journeylib.models.cells import counts, numbers
+from journeylib.models.intervals import reach
 from journeylib.models.purchases.purchase_results import PurchaseResults
 
 WEEK = 7  # days
@@ -85,8 +85,8 @@ def _band(suffix: str, expected: np.ndarray, luck: np.ndarray, slopes: np.ndarra
     """Return what is expected and the two ends of its band, under their names."""
     new, known = slopes
     variance = luck - (new**2).sum(axis=0) + 2 * (new * known).sum(axis=0)
-    reach = ndtri((1 + level) / 2) * np.sqrt(np.maximum(variance, 0))
-    ends = {"expected": expected, "lower": np.maximum(expected - reach, 0), "upper": expected + reach}
+    width = reach(level) * np.sqrt(np.maximum(variance, 0))
+    ends = {"expected": expected, "lower": np.maximum(expected - width, 0), "upper": expected + width}
     return {name + suffix: values for name, values in ends.items()}
 
 
