@@ -16,6 +16,7 @@ from test_queries import days_bought
 from journeylib.engine import open_engine
 from journeylib.errors import ContractError, NotAnswerableError
 from journeylib.queries import spells as queries
+from journeylib.queries.orders import segmented
 from journeylib.study import open_study
 
 DAY = dt.date(2024, 1, 1)
@@ -91,33 +92,49 @@ def count_by_hand(orders, customers, zero_orders):
     return found
 
 
-def kept_spells(engine, zero_orders):
-    engine.keep(
-        "spells", queries.spells(DAY, DAY + dt.timedelta(LAST), zero_orders, has_customers=True, has_earlier=True)
-    )
-    engine.keep("by_day", queries.values_by_day("category"))
-    return f"({queries.with_category('spells', 'by_day')})"
+def keep_spells(engine, zero_orders):
+    last, words = DAY + dt.timedelta(LAST), ["category"]
+    engine.keep("days", queries.purchase_days(last, zero_orders, words))
+    engine.keep("spells", queries.spells("days", DAY, last, words, has_customers=True, has_earlier=True))
+
+
+def seen_since(since):
+    return queries.at_risk("spells", category="category", since=since and DAY + dt.timedelta(since))
 
 
 @pytest.mark.parametrize("zero_orders", ["count", "ignore"])
 @given(world=WORLD)
 def test_spells_equal_a_count_by_hand(engine, world, zero_orders):
     attach(engine, *world)
-    sql = kept_spells(engine, zero_orders)
+    keep_spells(engine, zero_orders)
     begin = f"date '{DAY}'"
     rows = engine.table(
         f"select customer_id, order_no, date_diff('day', {begin}, origin), date_diff('day', {begin}, ended_on), cause,"
-        f" previous_gap, merged, date_diff('day', {begin}, last_day) from {sql} order by customer_id, origin"
+        f" previous_gap, merged, date_diff('day', {begin}, last_day)"
+        f" from {seen_since(None)} join (select customer_id, origin, merged from spells) as kept"
+        " using (customer_id, origin) order by customer_id, origin"
     ).astype(object)
     got = [tuple(row) for row in rows.where(rows.notna(), None).itertuples(index=False, name=None)]
     assert got == count_by_hand(*world, zero_orders)
+
+
+@pytest.mark.parametrize("zero_orders", ["count", "ignore"])
+@given(world=WORLD)
+def test_a_customers_segment_is_that_of_every_other_summary(engine, world, zero_orders):
+    attach(engine, *world)
+    keep_spells(engine, zero_orders)
+    told = engine.table(f"""
+      select at_risk.segment as here, h.segment as there
+      from {queries.at_risk("spells", segment=("orders", "category"))} join (
+        {segmented("(select distinct customer_id from orders)", "orders", "category")}) h using (customer_id)""")
+    assert told["here"].tolist() == told["there"].tolist()
 
 
 @pytest.mark.parametrize("since", [None, 20])
 @given(world=WORLD)
 def test_cells_are_the_spells_counted_and_each_purchase_begins_one(engine, world, since):
     attach(engine, *world)
-    sql = queries.at_risk(kept_spells(engine, "count"), since and DAY + dt.timedelta(since), has_cause=True)
+    keep_spells(engine, "count")
     told = count_by_hand(*world, "count")
     expected = Counter()
     for _, number, origin, end, cause, *_, last in told:
@@ -125,10 +142,10 @@ def test_cells_are_the_spells_counted_and_each_purchase_begins_one(engine, world
             # At risk on day u means entry < u: a return on the day itself must be seen.
             entry = max((since or 0) - 1 - origin, 0)
             expected[min(number, 3), entry, end - origin, cause, int(cause == 0 and last < LAST)] += 1
-    cells = engine.table(queries.spell_cells(sql, DAY + dt.timedelta(LAST), 3, None, []))
+    cells = engine.table(queries.spell_cells(seen_since(since), DAY + dt.timedelta(LAST), 3, None, []))
     assert dict(zip(cells.iloc[:, :-1].itertuples(index=False, name=None), cells["spells"], strict=True)) == expected
     assert cells.iloc[:, :-1].to_numpy().tolist() == sorted(map(list, expected))
-    counts = engine.table(queries.counts("spells", DAY + dt.timedelta(LAST), "count")).iloc[0].fillna(0)
+    counts = engine.table(queries.counts("spells", "days", DAY + dt.timedelta(LAST))).iloc[0].fillna(0)
     assert counts["spells"] == len(told)
     assert counts["returned"] == sum(cause > 0 for *_, cause, _, _, _ in told)
     assert counts["merged"] == sum(merged for *_, merged, _ in told)
@@ -138,11 +155,11 @@ def test_cells_are_the_spells_counted_and_each_purchase_begins_one(engine, world
 @given(world=WORLD)
 def test_rows_stand_by_customer_and_day_and_count_customers_densely(engine, world):
     attach(engine, *world)
+    keep_spells(engine, "count")
     told = count_by_hand(*world, "count")
     firsts = {name: origin for name, number, origin, *_ in told if number == 1}
     for since in (None, 20):
-        sql = queries.at_risk(kept_spells(engine, "count"), since and DAY + dt.timedelta(since), has_cause=True)
-        rows = engine.table(queries.spell_rows(sql, DAY, ["bought"]))
+        rows = engine.table(queries.spell_rows(seen_since(since), DAY, ["category"]))
         kept = [line for line in told if since is None or line[3] >= since]
         assert rows["origin_day"].tolist() == [line[2] for line in kept]
         assert rows["stop"].tolist() == [line[3] - line[2] for line in kept]
@@ -154,8 +171,8 @@ def test_rows_stand_by_customer_and_day_and_count_customers_densely(engine, worl
 @given(world=WORLD)
 def test_ages_at_purchase_and_their_money_equal_a_count_by_hand(engine, world):
     attach(engine, *world)
-    kept_spells(engine, "ignore")
-    engine.keep("money", queries.purchase_money(DAY + dt.timedelta(LAST), "ignore"))
+    keep_spells(engine, "ignore")
+    engine.keep("money", queries.purchase_money("days"))
     told = [line for line in count_by_hand(*world, "ignore") if line[1] > 0]
     birth = {name: origin for name, number, origin, *_ in told if number == 1}
     days = defaultdict(list)
@@ -163,7 +180,7 @@ def test_ages_at_purchase_and_their_money_equal_a_count_by_hand(engine, world):
         if offset >= 0:
             days[name, offset].append(Decimal(revenue))
     for money in ("money", ""):
-        rows = engine.table(queries.order_ages("spells", money, []))
+        rows = engine.table(queries.order_ages(queries.at_risk("spells"), money, []))
         assert rows["age"].tolist() == [line[2] - birth[line[0]] for line in told]
         assert rows["ends"].tolist() == [line[-1] - birth[line[0]] for line in told]
         # A refund belongs to the purchase before it, whoever else may have bought.

@@ -30,19 +30,17 @@ def frame(
     tables: Mapping[str, str],
     observed_from: dt.date,
     horizon_days: int,
-    by_day: Mapping[str, str],
+    orders: Sequence[str],
     customers: Sequence[str],
 ) -> str:
     """Acquired customers who were watched to `horizon_days` after their first purchase, in the order of numbers.
 
-    `tables` names ``people, money, habits, friends, flags`` and, where there are events, ``unaware``. `by_day` are
-    covariates of the first purchase and the tables that hold them, `customers` columns of that table.
+    `tables` names ``people, spells, money, habits, friends, flags`` and, where there are events, ``unaware``.
+    Covariates are what columns of `orders` say of the first purchase, and of `customers` of them.
     """
-    columns = [f"coalesce({name}_.value, 'not known') as {name}" for name in by_day]
-    joins = [
-        f"left join {table} {name}_ on {name}_.customer_id = p.customer_id and {name}_.day = p.first_on"
-        for name, table in by_day.items()
-    ]
+    columns, joins = [f"coalesce(s.{name}, 'not known') as {name}" for name in orders], []
+    if orders:
+        joins.append(f"join {tables['spells']} s on s.customer_id = p.customer_id and s.is_first = 1")
     if customers:
         columns += [f"coalesce(cast(c.{name} as varchar), 'not known') as {name}" for name in customers]
         joins.append("left join customers c on c.customer_id = p.customer_id")

@@ -196,10 +196,10 @@ def first_day() -> str:
     return "select min(ordered_on) as day from orders"
 
 
-def customer_days(where: str, zero_orders: ZeroOrders) -> str:
+def customer_days(where: str, zero_orders: ZeroOrders, *more: str) -> str:
     """Customers' days with an order: ``customer_id, day, net`` money, ``purchase`` 1 or 0, and ``orders`` paid for.
 
-    Free orders are among ``orders`` where they count; refunds are not.
+    Free orders are among ``orders`` where they count; refunds are not. What `more` counts of a day comes last.
 
     >>> customer_days("true", "ignore").splitlines()[-1]
     '  from orders where true group by customer_id, ordered_on'
@@ -209,7 +209,7 @@ def customer_days(where: str, zero_orders: ZeroOrders) -> str:
     return f"""
   select customer_id, ordered_on as day, sum(revenue) as net,
     case when sum(revenue) > 0{free} then 1 else 0 end as purchase,
-    sum(case when revenue {paid} 0 then 1 else 0 end) as orders
+    sum(case when revenue {paid} 0 then 1 else 0 end) as orders{"".join(f", {column}" for column in more)}
   from orders where {where} group by customer_id, ordered_on"""
 
 

@@ -6,123 +6,123 @@ purchases.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from journeylib.queries.orders import ZeroOrders, customer_days, sql_date
 
 NOT_KNOWN = 0  # the number of a purchase whose predecessors the records may not hold
 OPEN, SAME, OTHER, UNSAID = range(4)  # how a spell ended: not, same category, another, category not known
+REFERRED = ("referrals", "accepted_at")  # the covariate that becomes ``is_referred``
+
+Column = tuple[str, str]  # a table and its column
+
+
+def purchase_days(observed_until: dt.date, zero_orders: ZeroOrders, words: Sequence[str]) -> str:
+    """Customers' days with an order, as `customer_days`, and what the orders say in the columns of `words`.
+
+    ``largest`` is the day's largest amount; ``_low`` and ``_high`` after a column's name are its first and last value.
+    """
+    ends = [
+        f"{end}(case when revenue >= 0 then {word} end) as {word}_{name}"
+        for word in words
+        for end, name in (("min", "low"), ("max", "high"))
+    ]
+    until = f"ordered_on <= {sql_date(observed_until)}"
+    return customer_days(until, zero_orders, "max(revenue) as largest", *ends)
 
 
 def spells(
+    days: str,
     observed_from: dt.date,
     observed_until: dt.date,
-    zero_orders: ZeroOrders,
+    words: Sequence[str],
     *,
     has_customers: bool,
     has_earlier: bool,
 ) -> str:
-    """One row a spell.
+    """One row a spell, in no order, from a table `days` as of `purchase_days`.
 
     Columns: customer_id; ``order_no`` of the purchase that begins it, 1 the customer's first, `NOT_KNOWN` where the
     records may not reach back to that; ``is_first`` 1 for a customer's first row; the days ``origin``, ``next_on``
     (null: open), ``ended_on`` (the next purchase, or the customer's last day), ``last_day``, and ``first_on``
     (null where the first purchase is not known); ``day`` from origin to end, ``previous_gap`` before it; ``spend``
-    on the day of origin and ``merged`` the orders of that day beyond the first.
+    on the day of origin and ``merged`` the orders of that day beyond the first. Each of `words` is what most of the
+    money of that day was paid for, the first by name where several are; after ``next_`` it is that of the next
+    purchase, after ``opening_`` the first by name on the day of the customer's first order, free ones included.
 
     Purchases outside a customer's own days of observation are left out. The records may not reach back to the first
     purchase of customers of whom they say so, who were seen before they begin or, given `has_earlier`, who have
     orders that were set aside because they lie before `observed_from`. Without `has_customers` that last is all.
     """
+    begin, end = sql_date(observed_from), sql_date(observed_until)
+    mixed = "".join(f"\n  left join ({_mixed(days, word)}) {word}_ using (customer_id, day)" for word in words)
+    said = "".join(f", coalesce({word}_.value, {word}_low) as {word}, {word}_low" for word in words)
+    window = "over (partition by customer_id order by day)"
+    later = "".join(f", lead({w}) {window} as next_{w}, first_value({w}_low) {window} as first_{w}" for w in words)
+    free = "case when free_on < earliest then free_{0} else first_{0} end as opening_{0}"
+    told = "".join(f", {word}, next_{word}, {free.format(word)}" for word in words)
     return f"""
-with days as ({customer_days(f"ordered_on <= {sql_date(observed_until)}", zero_orders)}
-), limits as ({_limits(observed_from, observed_until, has_customers, has_earlier)}
-), bought as (
-  select d.*, coalesce(first_day, {sql_date(observed_from)}) as first_day,
-    coalesce(last_day, {sql_date(observed_until)}) as last_day,
-    case when is_cut = 1 or min(day) over (partition by d.customer_id) < first_day then 1 else 0 end as is_cut
-  from days d left join limits l on l.customer_id = d.customer_id where purchase = 1
+with bought as (
+  select d.customer_id, day, net, orders, coalesce(first_day, {begin}) as first_day,
+    coalesce(last_day, {end}) as last_day, coalesce(is_cut, 0) as is_cut{said}
+  from {days} d left join ({_limits(begin, end, has_customers, has_earlier)}) l using (customer_id){mixed}
+  where purchase = 1
 ), placed as (
-  select *, row_number() over (partition by customer_id order by day) as place,
-    lead(day) over (partition by customer_id order by day) as next_on,
-    lag(day) over (partition by customer_id order by day) as day_before,
-    min(day) over (partition by customer_id) as earliest
-  from bought where day between first_day and last_day
+  select *, row_number() {window} as place, first_value(day) {window} as earliest,
+    lag(day) {window} as day_before, lead(day) {window} as day_after{later}
+  from bought
+), own as (
+  select *, case when day_before >= first_day then day_before end as bought_before,
+    case when day_after <= last_day then day_after end as next_on,
+    case when is_cut = 1 or earliest < first_day then 1 else 0 end as is_unknown
+  from placed where day between first_day and last_day
 )
-select customer_id, cast(case when is_cut = 1 then {NOT_KNOWN} else place end as integer) as order_no,
-  cast(case when place = 1 then 1 else 0 end as smallint) as is_first,
+select customer_id, cast(case when is_unknown = 1 then {NOT_KNOWN} else place end as integer) as order_no,
+  cast(case when bought_before is null then 1 else 0 end as smallint) as is_first,
   day as origin, next_on, coalesce(next_on, last_day) as ended_on, last_day,
-  case when is_cut = 0 then earliest end as first_on,
+  case when is_unknown = 0 then earliest end as first_on,
   cast(date_diff('day', day, coalesce(next_on, last_day)) as integer) as day,
-  cast(date_diff('day', day_before, day) as real) as previous_gap,
-  cast(net as double precision) as spend, cast(orders as integer) - 1 as merged
-from placed order by customer_id, origin"""
+  cast(date_diff('day', bought_before, day) as real) as previous_gap,
+  cast(net as double precision) as spend, cast(orders as integer) - 1 as merged{told}
+from own{_free(days, words)}"""
 
 
-def values_by_day(column: str) -> str:
-    """What `column` of orders says of each customer's day with an order: ``customer_id, day, value``.
+def at_risk(
+    spells: str,
+    *,
+    segment: Column | None = None,
+    category: str = "",
+    covariates: Sequence[Column] = (),
+    since: dt.date | None = None,
+) -> str:
+    """Spells with the ``cause`` of their end and ``entry``, the day that brought them into sight: 0, or age at `since`.
 
-    Where orders of a day differ, it is what most of its money was paid for; the first by name where several are.
+    `category` is the column of orders that tells causes apart, and comes along. ``segment`` is what its column says of
+    the customer, or of the first order. `covariates` come under their names: those of orders as on the day of origin,
+    those of customers as they are known; and for `REFERRED` ``is_referred``, 1 when an invite had been accepted.
     """
-    return f"""
-with money as (
-  select customer_id, ordered_on as day, cast({column} as varchar) as value, sum(revenue) as net
-  from orders where revenue >= 0 and {column} is not null group by 1, 2, 3
-), placed as (
-  select *, row_number() over (partition by customer_id, day order by net desc, value) as place from money
-)
-select customer_id, day, value from placed where place = 1"""
-
-
-def with_category(spells: str, by_day: str) -> str:
-    """Spells with what was ``bought`` by the purchase that begins them and the ``cause`` of their end.
-
-    `by_day` holds the categories, as from `values_by_day`.
-    """
-    return f"""
-select s.*, a.value as bought, cast(case when next_on is null then {OPEN}
-    when a.value = b.value then {SAME} when a.value <> b.value then {OTHER} else {UNSAID} end as smallint) as cause
-from {spells} s
-left join {by_day} a on a.customer_id = s.customer_id and a.day = s.origin
-left join {by_day} b on b.customer_id = s.customer_id and b.day = s.next_on"""
-
-
-def with_covariates(spells: str, by_day: Mapping[str, str], customers: Sequence[str], is_referred: bool) -> str:
-    """Spells with what was known when they began, or is known of the customer.
-
-    `by_day` are names of covariates, and the tables that hold them as from `values_by_day`; `customers` are columns
-    of that table; ``is_referred`` is 1 when an invite of the customer had been accepted by then.
-    """
-    columns, joins = [], []
-    for name, table in by_day.items():
-        columns.append(f"coalesce({name}_.value, 'not known') as {name}")
-        joins.append(f"left join {table} {name}_ on {name}_.customer_id = s.customer_id and {name}_.day = s.origin")
-    if customers:
-        columns += [f"coalesce(cast(c.{name} as varchar), 'not known') as {name}" for name in customers]
-        joins.append("left join customers c on c.customer_id = s.customer_id")
-    if is_referred:
-        columns.append("cast(case when r.accepted_on <= s.origin then 1 else 0 end as smallint) as is_referred")
-        accepted = "select referee_id, min(accepted_on) as accepted_on from referrals where accepted_on is not null"
-        joins.append(
-            f"left join ({accepted} and coalesce(status, '') not in ('rejected', 'fraud') group by referee_id) r"
-            " on r.referee_id = s.customer_id"
-        )
-    return f"select {', '.join(['s.*', *columns])} from {spells} s\n" + "\n".join(joins)
-
-
-def at_risk(spells: str, since: dt.date | None, has_cause: bool) -> str:
-    """Spells with their ``cause`` and ``entry``, the day that brought them into sight: 0, or their age at `since`.
-
-    >>> at_risk("s", None, True)
-    '(select *, 0 as entry from s) as at_risk'
-    """
-    cause = "" if has_cause else f", cast(case when next_on is null then {OPEN} else {SAME} end as smallint) as cause"
-    if since is None:
-        return f"(select *{cause}, 0 as entry from {spells}) as at_risk"
-    age = f"date_diff('day', origin, {sql_date(since)}) - 1"  # so that a return on the day itself is seen
-    return f"""(
-  select *{cause}, cast(case when {age} > 0 then {age} else 0 end as integer) as entry from {spells}
-  where ended_on >= {sql_date(since)}) as at_risk"""
+    returned = (
+        f"when {category} = next_{category} then {SAME} when {category} <> next_{category} then {OTHER} else {UNSAID}"
+    )
+    cause = f"case when next_on is null then {OPEN} {returned if category else f'else {SAME}'} end"
+    columns = {name: f"s.{name}" for name in [*_SPELL, category] if name} | {"cause": f"cast({cause} as smallint)"}
+    if segment:
+        columns["segment"] = _known(("opening", segment[1])) if segment[0] == "orders" else _known(segment)
+    columns |= {"is_referred" if c == REFERRED else c[1]: _known(c) for c in covariates}
+    joins, tables = "", {table for table, _ in [*covariates, segment or ("", "")]}
+    if "customers" in tables:
+        joins += "\n  left join customers c on c.customer_id = s.customer_id"
+    if "referrals" in tables:
+        joins += f"\n  left join ({_ACCEPTED}) r on r.referee_id = s.customer_id"
+    columns["entry"] = "0"
+    if since:
+        age = f"date_diff('day', origin, {sql_date(since)}) - 1"  # so that a return on the day itself is seen
+        columns["entry"] = f"cast(case when {age} > 0 then {age} else 0 end as integer)"
+        first = "row_number() over (partition by s.customer_id order by origin) = 1"  # of those in sight
+        columns["is_first"] = f"cast(case when {first} then 1 else 0 end as smallint)"
+        joins += f"\n  where ended_on >= {sql_date(since)}"
+    shown = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
+    return f"(\n  select {shown}\n  from {spells} s{joins}) as at_risk"
 
 
 def spell_cells(at_risk: str, observed_until: dt.date, top: int, cohort: str | None, shown: Sequence[str]) -> str:
@@ -151,45 +151,41 @@ def spell_rows(at_risk: str, observed_from: dt.date, shown: Sequence[str]) -> st
     begin = sql_date(observed_from)
     more = "".join(f", {name}" for name in shown)
     return f"""
-select cast(case when row_number() over (partition by customer_id order by origin) = 1 then 1 else 0 end as smallint)
-    as is_first, order_no, entry as start, day as stop, cause,
+select is_first, order_no, entry as start, day as stop, cause,
   cast(date_diff('day', {begin}, origin) as integer) as origin_day,
   cast(date_diff('day', {begin}, first_on) as real) as first_day, previous_gap, spend{more}
 from {at_risk} order by customer_id, origin"""
 
 
-def order_ages(spells: str, money: str, shown: Sequence[str]) -> str:
+def order_ages(at_risk: str, money: str, shown: Sequence[str]) -> str:
     """Purchases of customers whose first is known: ``is_first``, ``age`` since it, ``ends``, ``amount``.
 
     ``ends`` is the customer's age at the last day of observation. `money` is a table as of `purchase_money`; without
     one each purchase counts 1. `shown` columns come along.
     """
     more = "".join(f", {name}" for name in shown)
-    amount, join = "amount", f"left join {money} m on m.customer_id = s.customer_id and m.day = s.origin"
+    amount, join = "amount", f"left join {money} m on m.customer_id = at_risk.customer_id and m.day = origin"
     if not money:
         amount, join = "cast(1 as double precision) as amount", ""
     return f"""
 select is_first, cast(date_diff('day', first_on, origin) as integer) as age,
   cast(date_diff('day', first_on, last_day) as integer) as ends, {amount}{more}
-from {spells} s {join} where first_on is not null order by s.customer_id, origin"""
+from {at_risk} {join} where first_on is not null order by at_risk.customer_id, origin"""
 
 
-def purchase_money(observed_until: dt.date, zero_orders: ZeroOrders) -> str:
-    """Money by purchase day: ``customer_id, day, amount``, refunds deducted from the purchase before them."""
+def purchase_money(days: str) -> str:
+    """Money by purchase day, from `purchase_days`: ``customer_id, day, amount``, later refunds deducted."""
     return f"""
-with days as ({customer_days(f"ordered_on <= {sql_date(observed_until)}", zero_orders)}
-), placed as (
-  select *, sum(purchase) over (partition by customer_id order by day) as place from days
+with placed as (
+  select *, sum(purchase) over (partition by customer_id order by day) as place from {days}
 )
 select customer_id, min(case when purchase = 1 then day end) as day, cast(sum(net) as double precision) as amount
 from placed where place > 0 group by customer_id, place"""
 
 
-def counts(spells: str, observed_until: dt.date, zero_orders: ZeroOrders) -> str:
+def counts(spells: str, days: str, observed_until: dt.date) -> str:
     """Count what becomes spells and what does not, in one row."""
     return f"""
-with days as ({customer_days(f"ordered_on <= {sql_date(observed_until)}", zero_orders)}
-)
 select
   (select count(*) from {spells}) as spells,
   (select count(*) from {spells} where next_on is not null) as returned,
@@ -198,8 +194,8 @@ select
   (select count(*) from {spells} where order_no = {NOT_KNOWN}) as not_known_spells,
   (select count(*) from {spells} where order_no = {NOT_KNOWN} and is_first = 1) as not_known_customers,
   (select count(*) from {spells} where next_on is null and last_day < {sql_date(observed_until)}) as ended_early,
-  (select count(*) from days where purchase = 1) - (select count(*) from {spells}) as outside,
-  (select count(*) from days where purchase = 0) as no_purchase"""
+  (select count(*) from {days} where purchase = 1) - (select count(*) from {spells}) as outside,
+  (select count(*) from {days} where purchase = 0) as no_purchase"""
 
 
 def orders_by_day(observed_until: dt.date, days: int) -> str:
@@ -210,18 +206,61 @@ select cast(date_diff('day', ordered_on, {end}) as integer) as before, count(*) 
 where date_diff('day', ordered_on, {end}) < {days:d} group by ordered_on order by before"""
 
 
-def _limits(observed_from: dt.date, observed_until: dt.date, has_customers: bool, has_earlier: bool) -> str:
+_SPELL = ("customer_id", "order_no", "is_first", "origin", "next_on", "ended_on", "last_day", "first_on", "day")
+_SPELL += ("previous_gap", "spend")
+_ACCEPTED = """
+    select referee_id, min(accepted_on) as accepted_on from referrals
+    where accepted_on is not null and coalesce(status, '') not in ('rejected', 'fraud') group by referee_id"""
+
+
+def _known(column: Column) -> str:
+    """Return the SQL of a segment or covariate."""
+    table, name = column
+    if column == REFERRED:
+        return "cast(case when r.accepted_on <= s.origin then 1 else 0 end as smallint)"
+    return f"coalesce({_IN[table].format(name)}, 'not known')"
+
+
+_IN = {"orders": "s.{}", "opening": "s.opening_{}", "customers": "cast(c.{} as varchar)"}
+
+
+def _mixed(days: str, word: str) -> str:
+    """Return the SQL of what most was paid for on days of which the orders say several things."""
+    return f"""
+    select customer_id, day, value from (
+      select *, row_number() over (partition by customer_id, day order by net desc, value) as place from (
+        select customer_id, day, {word} as value, sum(revenue) as net
+        from orders o join {days} d using (customer_id) where d.day = o.ordered_on and {word}_low <> {word}_high
+          and revenue >= 0 and {word} is not null group by 1, 2, 3) as money
+    ) as placed where place = 1"""
+
+
+def _free(days: str, words: Sequence[str]) -> str:
+    """Return the SQL that joins what was said on a customer's first day with nothing but free or returned orders."""
+    if not words:
+        return ""
+    low, named = (", ".join(f"{word}_low{name.format(word)}" for word in words) for name in ("", " as free_{}"))
+    return f""" left join (
+  select customer_id, day as free_on, {named} from (
+    select customer_id, day, {low}, row_number() over (partition by customer_id order by day) as place
+    from {days} where purchase = 0 and largest >= 0) as free_days
+  where place = 1) as free using (customer_id)"""
+
+
+def _limits(begin: str, end: str, has_customers: bool, has_earlier: bool) -> str:
     """Return the SQL of customers' own first and last days, and whether their first purchase may be missing.
 
     Customers without any of these need not be among them.
     """
-    begin, end = sql_date(observed_from), sql_date(observed_until)
     before = f"select customer_id from orders_read where ordered_on < {begin}{'' if has_earlier else ' and false'}"
     if not has_customers:
         return f"""
-  select customer_id, {begin} as first_day, {end} as last_day, 1 as is_cut from ({before}) as cut group by 1"""
+    select customer_id, {begin} as first_day, {end} as last_day, 1 as is_cut from ({before}) as cut group by 1"""
     return f"""
-  select c.customer_id, coalesce(observed_from, {begin}) as first_day, coalesce(observed_until, {end}) as last_day,
-    case when left_truncated or first_seen_on < coalesce(observed_from, {begin}) or cut.customer_id is not null
-      then 1 else 0 end as is_cut
-  from customers c left join ({before} group by 1) as cut on cut.customer_id = c.customer_id"""
+    select * from (
+      select customer_id, coalesce(observed_from, {begin}) as first_day, coalesce(observed_until, {end}) as last_day,
+        case when left_truncated or first_seen_on < coalesce(observed_from, {begin}) or is_early then 1 else 0 end
+          as is_cut
+      from customers left join (select customer_id, true as is_early from ({before}) as early group by 1) as cut
+        using (customer_id)) as known
+    where is_cut = 1 or first_day > {begin} or last_day < {end}"""

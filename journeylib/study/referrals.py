@@ -170,10 +170,9 @@ class Referrals(PurchaseSpells):
             if table == "customers" and column in TREATMENT:
                 way_out = "Leave it out: a covariate that settles the treatment leaves nothing to compare."
                 raise ContractError(f"customers.{column} says who was referred", way_out=way_out)
-        by_day = {column: self._by_day(f"{table}.{column}") for table, column in named if table == "orders"}
-        of_customers = [column for table, column in named if table == "customers"]
-        people = self._people()
-        sql = lift.frame(self._tables(horizon_days, lapse_days), self.observed_from, horizon_days, by_day, of_customers)
+        of_orders, of_customers = ([c for t, c in named if t == table] for table in ("orders", "customers"))
+        people, tables = self._people(), self._tables(horizon_days, lapse_days)
+        sql = lift.frame(tables, self.observed_from, horizon_days, of_orders, of_customers)
         frame = self._stream(sql)
         if frame.empty:
             what = f"not answerable with this data: nobody was watched for {horizon_days} days after a first purchase"
@@ -187,7 +186,7 @@ class Referrals(PurchaseSpells):
             frame[name] = pd.Categorical(days.strftime(form).to_numpy()[frame["first_day"]])
         unknown = frame["margin"].isna().to_numpy() if "margin" in frame else np.zeros(len(frame), bool)
         dropped = self._dropped(horizon_days, int(unknown.sum()))
-        return LiftFrame(frame[~unknown].reset_index(drop=True), dropped, _known(by_day, of_customers))
+        return LiftFrame(frame[~unknown].reset_index(drop=True), dropped, _known(of_orders, of_customers))
 
     def referrer_presence(self, lapse_days: int = LAPSE_DAYS) -> pd.DataFrame:
         """Return when the referrer of each referred customer was there, as `exposure_rows` takes it.
@@ -231,6 +230,7 @@ class Referrals(PurchaseSpells):
         people = self._people()
         tables = {
             "people": people,
+            "spells": self._spells(),
             "money": self._money(horizon_days),
             "habits": self._habits(horizon_days, lapse_days),
             "friends": self._keep(f"referral_friends_{horizon_days}", lift.friends(people, horizon_days)),
@@ -241,9 +241,9 @@ class Referrals(PurchaseSpells):
         return tables
 
 
-def _known(by_day: Sequence[str], customers: Sequence[str]) -> pd.DataFrame:
+def _known(orders: Sequence[str], customers: Sequence[str]) -> pd.DataFrame:
     """Say since when each covariate is known."""
-    first = ["first_day", "cohort", "month", "first_basket", *by_day]
+    first = ["first_day", "cohort", "month", "first_basket", *orders]
     rows = [(name, "on the day of the first purchase") for name in first]
     rows += [(name, "of the customer; since when, the records do not say") for name in customers]
     return pd.DataFrame(rows, columns=["name", "known"])

@@ -2,20 +2,22 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from journeylib.contract import contract_table
 from journeylib.errors import ContractError, NotAnswerableError
 from journeylib.queries import orders
 from journeylib.queries import spells as queries
-from journeylib.study.records import MOST_CELLS, Records, as_day
+from journeylib.study.records import KINDS, MOST_CELLS, Records, as_day
 
 PERIODS = ("month", "quarter")
 TOP = 6  # this order number and all above it are counted together
-REFERRED = "referrals.accepted_at"  # the covariate that becomes ``is_referred``
+REFERRED = ".".join(queries.REFERRED)
 
 
 class OrderAges(NamedTuple):
@@ -71,7 +73,7 @@ class PurchaseSpells(Records):
             raise ContractError(f'no period "{cohort}"', way_out=f"Take one of {', '.join(PERIODS)}.")
         if top < 1:
             raise ContractError(f"top must be 1 or more, not {top}", way_out=f"Leave it out for {TOP}.")
-        table = self._at_risk(segment, category, (), since)
+        table = self._at_risk(segment, category, since=since)
         sql = queries.spell_cells(table, self.observed_until, top, cohort, ["segment"] if segment else [])
         return self.engine.table(sql, MOST_CELLS)
 
@@ -101,11 +103,14 @@ class PurchaseSpells(Records):
         """
         covariates = [name for name in dict.fromkeys(covariates) if name != category]  # which is there already
         table = self._at_risk(segment, category, covariates, since)
-        shown = [name for name, asked in (("segment", segment), ("bought", category)) if asked]
-        shown += ["is_referred" if name == REFERRED else name.partition(".")[2] for name in covariates]
+        shown = ["segment"] if segment else []
+        shown += [
+            "is_referred" if name == REFERRED else name.partition(".")[2]
+            for name in ([category] if category else []) + covariates
+        ]
         rows = self._stream(queries.spell_rows(table, self.observed_from, shown))
         rows["is_first"] = rows["is_first"].cumsum().astype("int32") - 1
-        return rows.rename(columns={"is_first": "customer", "bought": (category or "").partition(".")[2]})
+        return rows.rename(columns={"is_first": "customer"})
 
     def order_ages(self, *, segment: str | None = None, amounts: bool = False) -> OrderAges:
         """Return the ages of customers at their purchases after the first: what mean cumulative functions count.
@@ -118,13 +123,9 @@ class PurchaseSpells(Records):
         >>> len(ages.ends), len(ages.times)
         (2357, 4339)
         """
-        money = ""
-        if amounts:
-            sql = queries.purchase_money(self.observed_until, self.intake.dataset.zero_amount_orders)
-            money = self._keep("purchase_money", sql)
-        rows = self._stream(
-            queries.order_ages(self._by_segment(self._spells(), segment), money, ["segment"] if segment else [])
-        )
+        money = self._keep("purchase_money", queries.purchase_money(self._days())) if amounts else ""
+        shown = ["segment"] if segment else []
+        rows = self._stream(queries.order_ages(self._at_risk(segment), money, shown))
         first = rows["is_first"].to_numpy() == 1
         again, customers = rows[~first], np.cumsum(first, dtype="int32") - 1
         segments = pd.Categorical(rows["segment"][first]) if segment else None
@@ -138,7 +139,7 @@ class PurchaseSpells(Records):
         >>> open_study("cdnow").spell_counts()[["what", "rows"]].head(3).values.tolist()
         [['purchases', 6696], ['followed by another', 4339], ['still open', 2357]]
         """
-        sql = queries.counts(self._spells(), self.observed_until, self.intake.dataset.zero_amount_orders)
+        sql = queries.counts(self._spells(), self._days(), self.observed_until)
         n = self.engine.table(sql).iloc[0].fillna(0).astype(int)
         lines = [
             ("purchases", n["spells"], "each begins a wait for the next"),
@@ -165,14 +166,27 @@ class PurchaseSpells(Records):
         day = pd.Timestamp(self.observed_until) - pd.to_timedelta(before, unit="D")
         return pd.DataFrame({"day": day, "orders": found.reindex(before, fill_value=0).to_numpy()})
 
+    @cached_property
+    def _words(self) -> list[str]:
+        """The columns of words that the orders fill."""
+        return [
+            c.name for c in contract_table("orders").columns if c.type in KINDS and self.intake.has("orders", c.name)
+        ]
+
+    def _days(self) -> str:
+        """Return the name of the kept table of customers' days with an order."""
+        sql = queries.purchase_days(self.observed_until, self.intake.dataset.zero_amount_orders, self._words)
+        return self._keep(f"purchase_days_{self.currency.lower()}", sql)
+
     def _spells(self) -> str:
         """Return the name of the kept table of spells."""
         refused = self.quarantine
         early = (refused["table"] == "orders") & (refused["reason"] == "before_observed_from")
         sql = queries.spells(
+            self._days(),
             self.observed_from,
             self.observed_until,
-            self.intake.dataset.zero_amount_orders,
+            self._words,
             has_customers="customers" in set(self.ledger.rows["table"]),
             has_earlier=bool(early.any()),
         )
@@ -185,30 +199,28 @@ class PurchaseSpells(Records):
         return name
 
     def _at_risk(
-        self, segment: str | None, category: str | None, covariates: Sequence[str], since: dt.date | str | None
+        self,
+        segment: str | None = None,
+        category: str | None = None,
+        covariates: Sequence[str] = (),
+        since: dt.date | str | None = None,
     ) -> str:
         """Return the SQL of spells with all that was asked for of them."""
-        spells = self._spells()
-        if category:
-            spells = f"({queries.with_category(spells, self._by_day(category))})"
-        named = [self._worded(name) for name in covariates if name != REFERRED]
-        if referred := REFERRED in covariates:
+        table, bought = self._worded(category) if category else ("orders", "")
+        if table != "orders":
+            raise ContractError(f"purchases are not told apart by {category}", way_out="Name a column of orders.")
+        if REFERRED in covariates:
             self.require(REFERRED)
-        if covariates:
-            by_day = {column: self._by_day(f"{table}.{column}") for table, column in named if table == "orders"}
-            customers = [column for table, column in named if table == "customers"]
-            spells = f"({queries.with_covariates(spells, by_day, customers, referred)})"
-        return queries.at_risk(self._by_segment(spells, segment), as_day(since), bool(category))
+        return queries.at_risk(
+            self._spells(),
+            segment=self._worded(segment) if segment else None,
+            category=bought,
+            covariates=[queries.REFERRED if name == REFERRED else self._worded(name) for name in covariates],
+            since=as_day(since),
+        )
 
     def _by_segment(self, spells: str, segment: str | None) -> str:
         return f"({orders.segmented(spells, *self._worded(segment))})" if segment else spells
-
-    def _by_day(self, name: str) -> str:
-        """Return the name of the kept table of what a column of orders says on each day of a customer."""
-        table, column = self._worded(name)
-        if table != "orders":
-            raise ContractError(f"purchases are not told apart by {name}", way_out="Name a column of orders.")
-        return self._keep(f"orders_{column}_by_day", queries.values_by_day(column))
 
     def _stream(self, sql: str) -> pd.DataFrame:
         """Return a result of any size; its words become categories, in the order of the alphabet."""
