@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from journeylib.checks.returning import FEWEST, after, share
+from journeylib.checks.returning import FEWEST, by_order, share
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Check, Estimate
 from journeylib.models.survival.competing import CumulativeIncidence, aalen_johansen
@@ -91,11 +91,9 @@ def cause_curves(rows: pd.DataFrame, top: int) -> dict[str, CumulativeIncidence]
     >>> [round(found.probability(cause, 90).value, 3) for cause in (1, 2)]
     [0.235, 0.17]
     """
-    known = rows[rows["order_no"] > 0]
-    parts = known.groupby(known["order_no"].clip(upper=top))
     return {
-        after(order_no, top): aalen_johansen(part["stop"], part["cause"], clusters=part["customer"])
-        for order_no, part in parts
+        name: aalen_johansen(part["stop"], part["cause"], clusters=part["customer"])
+        for name, part in by_order(rows, top)
     }
 
 

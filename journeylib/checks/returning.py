@@ -1,6 +1,6 @@
 """When customers come back: curves by order number, cohort and segment, and how far they may be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,12 +38,22 @@ def curves_by_order(rows: pd.DataFrame, top: int) -> dict[str, KaplanMeierCurve]
     >>> list(curves_by_order(open_study("cdnow").spells(), 3))
     ['after the 1st purchase', 'after the 2nd purchase', 'after the 3rd and later']
     """
-    known = rows[rows["order_no"] > 0]
-    parts = known.groupby(known["order_no"].clip(upper=top))
     return {
-        after(order_no, top): kaplan_meier(part["stop"], part["cause"] > 0, clusters=part["customer"])
-        for order_no, part in parts
+        name: kaplan_meier(part["stop"], part["cause"] > 0, clusters=part["customer"])
+        for name, part in by_order(rows, top)
     }
+
+
+def by_order(rows: pd.DataFrame, top: int) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the name of each wait, by the purchase before it, and its spells: ``customer, stop, cause``.
+
+    >>> rows = pd.DataFrame({"customer": [0, 0, 1], "order_no": [1, 2, 0], "stop": [9, 4, 2], "cause": [1, 0, 0]})
+    >>> [(name, len(part)) for name, part in by_order(rows, 5)]
+    [('after the 1st purchase', 1), ('after the 2nd purchase', 1)]
+    """
+    known = rows["order_no"].to_numpy() > 0
+    parts = rows[["customer", "stop", "cause"]][known].groupby(np.minimum(rows["order_no"].to_numpy()[known], top))
+    yield from ((after(order_no, top), part) for order_no, part in parts)
 
 
 def curves_by(cells: pd.DataFrame, labels: ArrayLike) -> dict[object, KaplanMeierCurve]:

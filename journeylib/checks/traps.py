@@ -47,6 +47,7 @@ def find_traps(cells: pd.DataFrame, rows: pd.DataFrame, horizon: int, last_day: 
     ['regulars in hindsight', 'waits open on one day']
     """
     first = cells[cells["order_no"] == 1]
+    rows = rows[["customer", "order_no", "origin_day", "first_day", "stop", "cause"]]  # each trap picks some of them
     tried = (
         completed_only(first, horizon),
         open_on_a_day(rows, horizon, int(rows["origin_day"].add(rows["stop"]).max()) // 2),
@@ -100,9 +101,14 @@ def open_on_a_day(rows: pd.DataFrame, horizon: int, day: int) -> Trap | None:
     The answer is of purchases whose customers were watched for `horizon` days after them, so that none is cut short:
     in a curve of all purchases the quick customers' last ones would be.
     """
-    caught = rows[(rows["origin_day"] <= day) & (rows["origin_day"] + rows["stop"] > day)]
-    ends = (rows["origin_day"] + rows["stop"]).groupby(rows["customer"]).transform("max")
-    watched = rows[ends - rows["origin_day"] >= horizon]
+    begun, ended, customer = (
+        rows["origin_day"].to_numpy(),
+        rows["origin_day"] + rows["stop"],
+        rows["customer"].to_numpy(),
+    )
+    caught, last = rows[(begun <= day) & (ended > day)], np.zeros(customer.max() + 1, dtype=ended.dtype)
+    np.maximum.at(last, customer, ended)
+    watched = rows[last[customer] - begun >= horizon]
     if min(len(caught), len(watched)) < FEW:
         return None
     naive = kaplan_meier(caught["stop"], caught["cause"] > 0)
@@ -117,9 +123,8 @@ def open_on_a_day(rows: pd.DataFrame, horizon: int, day: int) -> Trap | None:
 
 def regulars_in_hindsight(rows: pd.DataFrame, horizon: int) -> Trap | None:
     """Sort first waits by a later fact: who bought four times in the end has come back, by definition."""
-    bought = rows.groupby("customer")["stop"].transform("size")
-    first = rows[rows["order_no"] == 1]
-    regular = first[bought[first.index] >= REGULAR]
+    first, bought = rows[rows["order_no"] == 1], np.bincount(rows["customer"])
+    regular = first[bought[first["customer"]] >= REGULAR]
     sound = _back(first, horizon)
     if sound is None or len(regular) < FEW:
         return None

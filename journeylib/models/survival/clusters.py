@@ -48,6 +48,11 @@ class Clusters:
         start = None if self.start is None else self.start[rows]
         return replace(self, customer=self.customer[rows], place=self.place[rows], start=start, event=self.event[rows])
 
+    @property
+    def apart(self) -> bool:
+        """Whether every customer has one spell, so that errors are those of spells that have nothing in common."""
+        return apart(self.customer, self.start)
+
     def influence(self, jump: np.ndarray, drift: np.ndarray) -> Influence:
         """Return the influence of customers on a sum over times, at every time."""
         left = _left(jump, drift)[2 * self.place + self.event]
@@ -95,6 +100,17 @@ def numbered(clusters: ArrayLike, rows: int) -> tuple[np.ndarray, np.ndarray]:
         return given.astype(np.int64, copy=False), np.arange(int(given.max()) + 1)
     labels, customer = codes("clusters", clusters, rows)
     return customer, labels
+
+
+def apart(customer: np.ndarray, start: np.ndarray | None) -> bool:
+    """Whether spells are of different customers, several, and all at risk from the beginning (`start` None).
+
+    Squared influences then add up to the variance of strangers, Greenwood's or Aalen & Johansen's, which costs nothing.
+
+    >>> apart(np.array([2, 0]), None), apart(np.array([2, 2]), None)
+    (True, False)
+    """
+    return start is None and customer.size > 1 and int(np.bincount(customer).max()) == 1
 
 
 def refuse_both(weights: ArrayLike | None, clusters: ArrayLike | None) -> None:

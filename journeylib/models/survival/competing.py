@@ -18,7 +18,7 @@ from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.intervals import reach
 from journeylib.models.survival.bands import limits
-from journeylib.models.survival.clusters import numbered, refuse_both
+from journeylib.models.survival.clusters import apart, numbered, refuse_both
 from journeylib.models.survival.daycounts import MOST_CAUSES, DayCounts, Spells
 from journeylib.models.survival.influence import Marks, Stays, mean_influence, of_several, ratio, survival_before
 
@@ -117,10 +117,11 @@ def aalen_johansen(
     counts.refuse_early_end()
     before = survival_before(counts.at_risk, ended)
     incidence = (before[:, None] * counts.events / counts.at_risk[:, None]).cumsum(axis=0)
-    if clusters is None:
+    customer = None if clusters is None else numbered(clusters, spells.place.size)[0]
+    if customer is None or apart(customer, spells.start):
         variance = _variance(counts, ended, before, incidence)
     else:
-        variance = _clustered(spells, counts, ended, numbered(clusters, spells.place.size)[0])
+        variance = _clustered(spells, counts, ended, customer)
     survival = before * (1 - ended / counts.at_risk)
     method = "Aalen-Johansen" + ("" if clusters is None else ", clustered")
     return CumulativeIncidence(counts, incidence, variance, survival, level, unit, method)

@@ -58,7 +58,8 @@ def kaplan_meier(
     if survival[-1] == 0:
         counts.refuse_early_end()
     jump, drift = slopes(counts)
-    variance = np.where(survival > 0, drift if owners is None else owners.variance(jump, drift), np.nan)
+    strangers = owners is None or owners.apart
+    variance = np.where(survival > 0, drift if strangers else owners.variance(jump, drift), np.nan)
     method = "Kaplan-Meier, Greenwood" if owners is None else "Kaplan-Meier, clustered by customer"
     return KaplanMeierCurve(counts, survival, variance, level, interval, unit, method, owners)
 
@@ -137,7 +138,7 @@ class KaplanMeierCurve(SurvivalCurve):
 
         kind : "equal-precision" or "hall-wellner", which always begins at the first return
         since, until : times; left out, those between which n v / (1 + n v) lies from 0.1 to 0.9, v the variance of
-        log S. With clusters the width is found from `draws` Gaussian paths; see `bands`.
+        log S. Where customers have several spells the width is found from `draws` Gaussian paths; see `bands`.
 
         Raises NotIdentifiedError where no curve is left between the two.
 
@@ -155,7 +156,7 @@ class KaplanMeierCurve(SurvivalCurve):
         inside = self._between(part, ENDS[0] if even else 0.0, since, until)
         v = self.log_variance[inside]
         shape = np.sqrt(v) if even else (1 + n * v) / np.sqrt(n)
-        if self.clusters is not None:
+        if self.clusters is not None and not self.clusters.apart:
             width = self._drawn_width(inside, shape, draws, seed)
         else:
             ends = part[inside[[0, -1]]]
