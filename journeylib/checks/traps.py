@@ -47,7 +47,6 @@ def find_traps(cells: pd.DataFrame, rows: pd.DataFrame, horizon: int, last_day: 
     ['regulars in hindsight', 'waits open on one day']
     """
     first = cells[cells["order_no"] == 1]
-    rows = rows[["customer", "order_no", "origin_day", "first_day", "stop", "cause"]]  # each trap picks some of them
     tried = (
         completed_only(first, horizon),
         open_on_a_day(rows, horizon, int(rows["origin_day"].add(rows["stop"]).max()) // 2),
@@ -101,21 +100,17 @@ def open_on_a_day(rows: pd.DataFrame, horizon: int, day: int) -> Trap | None:
     The answer is of purchases whose customers were watched for `horizon` days after them, so that none is cut short:
     in a curve of all purchases the quick customers' last ones would be.
     """
-    begun, ended, customer = (
-        rows["origin_day"].to_numpy(),
-        rows["origin_day"] + rows["stop"],
-        rows["customer"].to_numpy(),
-    )
-    caught, last = rows[(begun <= day) & (ended > day)], np.zeros(customer.max() + 1, dtype=ended.dtype)
-    np.maximum.at(last, customer, ended)
-    watched = rows[last[customer] - begun >= horizon]
-    if min(len(caught), len(watched)) < FEW:
+    customer, begun, length = (rows[name].to_numpy() for name in ("customer", "origin_day", "stop"))
+    returned, last = rows["cause"].to_numpy() > 0, np.zeros(customer.max() + 1, dtype=np.int64)
+    np.maximum.at(last, customer, begun + length)
+    caught, watched = (begun <= day) & (begun + length > day), last[customer] - begun >= horizon
+    if min(caught.sum(), watched.sum()) < FEW:
         return None
-    naive = kaplan_meier(caught["stop"], caught["cause"] > 0)
+    naive = kaplan_meier(length[caught], returned[caught])
     if horizon > naive.reliable_until:
         return None
-    in_time = (watched["cause"] > 0) & (watched["stop"] <= horizon)
-    sound = kaplan_meier(watched["stop"].clip(upper=horizon), in_time, clusters=watched["customer"])
+    in_time = returned[watched] & (length[watched] <= horizon)
+    sound = kaplan_meier(np.minimum(length[watched], horizon), in_time, clusters=customer[watched])
     asked = f"back within {horizon} days of any purchase"
     advice = "Start from purchases, not from who is a customer on a day."
     return Trap("waits open on one day", asked, naive.probability(horizon).value, sound.probability(horizon), advice)

@@ -209,7 +209,7 @@ def customer_days(where: str, zero_orders: ZeroOrders, *more: str) -> str:
     return f"""
   select customer_id, ordered_on as day, sum(revenue) as net,
     case when sum(revenue) > 0{free} then 1 else 0 end as purchase,
-    sum(case when revenue {paid} 0 then 1 else 0 end) as orders{"".join(f", {column}" for column in more)}
+    cast(sum(case when revenue {paid} 0 then 1 else 0 end) as integer) as orders{"".join(f", {column}" for column in more)}
   from orders where {where} group by customer_id, ordered_on"""
 
 

@@ -20,7 +20,8 @@ Column = tuple[str, str]  # a table and its column
 def purchase_days(observed_until: dt.date, zero_orders: ZeroOrders, words: Sequence[str]) -> str:
     """Customers' days with an order, as `customer_days`, and what the orders say in the columns of `words`.
 
-    ``largest`` is the day's largest amount; ``_low`` and ``_high`` after a column's name are its first and last value.
+    ``is_order`` is 1 unless there were only refunds; ``_low`` and ``_high`` after a column's name are its first and
+    last value.
     """
     ends = [
         f"{end}(case when revenue >= 0 then {word} end) as {word}_{name}"
@@ -28,7 +29,8 @@ def purchase_days(observed_until: dt.date, zero_orders: ZeroOrders, words: Seque
         for end, name in (("min", "low"), ("max", "high"))
     ]
     until = f"ordered_on <= {sql_date(observed_until)}"
-    return customer_days(until, zero_orders, "max(revenue) as largest", *ends)
+    is_order = "cast(case when max(revenue) >= 0 then 1 else 0 end as smallint) as is_order"
+    return customer_days(until, zero_orders, is_order, *ends)
 
 
 def spells(
@@ -83,7 +85,7 @@ select customer_id, cast(case when is_unknown = 1 then {NOT_KNOWN} else place en
   case when is_unknown = 0 then earliest end as first_on,
   cast(date_diff('day', day, coalesce(next_on, last_day)) as integer) as day,
   cast(date_diff('day', bought_before, day) as real) as previous_gap,
-  cast(net as double precision) as spend, cast(orders as integer) - 1 as merged{told}
+  cast(net as double precision) as spend, orders - 1 as merged{told}
 from own{_free(days, words)}"""
 
 
@@ -243,7 +245,7 @@ def _free(days: str, words: Sequence[str]) -> str:
     return f""" left join (
   select customer_id, day as free_on, {named} from (
     select customer_id, day, {low}, row_number() over (partition by customer_id order by day) as place
-    from {days} where purchase = 0 and largest >= 0) as free_days
+    from {days} where purchase = 0 and is_order = 1) as free_days
   where place = 1) as free using (customer_id)"""
 
 
