@@ -206,10 +206,11 @@ def customer_days(where: str, zero_orders: ZeroOrders, *more: str) -> str:
     """
     # A day that nets to zero is a purchase only if no refund made it so.
     free, paid = (" or (sum(revenue) = 0 and min(revenue) = 0)", ">=") if zero_orders == "count" else ("", ">")
+    shown = "".join(f",\n    {column}" for column in more)
     return f"""
   select customer_id, ordered_on as day, sum(revenue) as net,
     case when sum(revenue) > 0{free} then 1 else 0 end as purchase,
-    cast(sum(case when revenue {paid} 0 then 1 else 0 end) as integer) as orders{"".join(f", {column}" for column in more)}
+    cast(sum(case when revenue {paid} 0 then 1 else 0 end) as integer) as orders{shown}
   from orders where {where} group by customer_id, ordered_on"""
 
 
