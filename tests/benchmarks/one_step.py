@@ -15,16 +15,17 @@ MONTHS, WEEKS_A_MONTH = 12, 4.345  # of lifetime value; as many weeks as the pee
 
 
 class Stopwatch:
-    """Adds up the CPU seconds, user and system, of what runs within it."""
+    """Adds up the CPU seconds, user and system, and the seconds by the clock, of what runs within it."""
 
     def __init__(self) -> None:
-        self.cpu = 0.0
+        self.cpu = self.wall = 0.0
 
     def __enter__(self) -> None:
-        self._begin = time.process_time()
+        self._begin = time.process_time(), time.perf_counter()
 
     def __exit__(self, *exc_info: object) -> None:
-        self.cpu += time.process_time() - self._begin
+        self.cpu += time.process_time() - self._begin[0]
+        self.wall += time.perf_counter() - self._begin[1]
 
 
 def tell(steps: Mapping[str, Callable[[Path, Stopwatch], dict]]) -> None:

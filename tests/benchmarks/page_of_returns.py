@@ -54,7 +54,8 @@ def main(folder: Path) -> None:
     before, wall, cpu = peak(), time.perf_counter(), time.process_time()
     spells = page(study, lambda name: laps.setdefault(name, Stopwatch()))
     told = {"spells": spells, "wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    print(json.dumps({**told, "MB_more": peak() - before, "laps": {name: lap.cpu for name, lap in laps.items()}}))
+    told |= {"MB_more": peak() - before, "queries": laps["queries"].wall}
+    print(json.dumps({**told, "laps": {name: lap.cpu for name, lap in laps.items()}}))
 
 
 if __name__ == "__main__":
