@@ -111,7 +111,9 @@ def test_curve_is_the_weighted_count_of_every_spell_on_every_day(rows, within):
     assert curve.survival == pytest.approx(s, abs=1e-12)
     alive = curve.survival > 1e-12
     assert curve.log_variance[alive] == pytest.approx(variance[alive], rel=1e-9, abs=1e-12)
-    assert curve.counts.time.max() <= end.max() - within
+    counts = curve.counts
+    assert counts.time.max() <= end.max() - within
+    assert counts.events.sum() + counts.censored.sum() == counts.n == counts.at_risk[0]
 
 
 def test_curve_reaches_as_far_as_the_last_beginner_could_be_followed():

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 import journeylib as jl
 from journeylib import checks, figures
-from journeylib.checks import traps, waits
+from journeylib.checks import laterwaits, traps, waits
 from journeylib.errors import DisclosureError, NotIdentifiedError
 from journeylib.figures.style import Drawing
 from journeylib.figures.survival import counted, ticks
@@ -406,9 +406,15 @@ def test_shares_of_causes_add_up_to_those_back():
 def test_later_waits_of_slow_customers_are_weighed():
     told = tell(8000, 7)
     trap = traps.later_waits_as_they_are(as_known(told, 450), 150)  # watched for 86 to 450 days
-    whole = told[(told["order_no"] == 2) & (told["origin_day"] - told["first_day"] <= traps.BEGUN)]
+    begun = told[told["origin_day"] - told["first_day"] <= laterwaits.BEGUN]
+    whole = begun.groupby("order_no")["stop"].agg(lambda stop: (stop <= 150).mean())  # all were watched to the end
     assert trap.naive > trap.sound.value
-    assert trap.sound.lower < (whole["stop"] <= 150).mean() < trap.sound.upper  # of the same, watched to the end
+    assert trap.sound.lower < whole[2] < trap.sound.upper
+    curves = checks.later_curves(as_known(told, 450), 4)
+    assert list(curves) == ["after the 2nd purchase", "after the 3rd purchase"]
+    for curve, truth in zip(curves.values(), whole[[2, 3]], strict=True):
+        found = curve.probability(150)
+        assert found.lower < truth < found.upper and found.upper - found.lower < 0.05
 
 
 def test_intervals_of_months_hold_for_all_of_them_at_once():

@@ -17,6 +17,7 @@ from journeylib.checks.holdout import (
     tracking_check,
     weeks_within,
 )
+from journeylib.checks.laterwaits import BEGUN, later_curves
 from journeylib.checks.ranking import calibration_slope, normalised_gini, slope_check
 from journeylib.checks.referred import (
     Referred,
@@ -71,17 +72,18 @@ from journeylib.checks.waits import (
 from journeylib.checks.worth import Worth, programme_worth
 
 __all__ = [
-    "Choice", "Foresight", "Gain", "HoldoutTest", "Referred", "ReferrersStay", "Spread", "Worth",
+    "BEGUN", "Choice", "Foresight", "Gain", "HoldoutTest", "Referred", "ReferrersStay", "Spread", "Worth",
     "asked_otherwise", "at_risk_check", "by_frequency", "calibration_by_group", "calibration_by_tenth",
     "calibration_slope", "cause_curves", "cause_shares", "choose_model", "cohorts", "compare_groups",
     "compare_referred", "curves_by", "curves_by_order", "doubt_checks", "drawn_causes", "drawn_curves",
-    "drawn_means", "driver_names", "driver_rows", "find_drivers", "find_spread", "find_traps", "first_waits",
-    "foresee", "group_check", "heaping_check", "heaps", "holdout_checks", "holdout_errors", "holdout_size",
-    "holdout_test", "invites_joined", "lift_by_segment", "lift_finding", "lifts_by_outcome", "lost_bounds",
-    "lost_checks", "mean_curves", "naive_answers", "naive_contrasts", "never_back", "normalised_gini",
-    "not_back", "overlap_bins", "own_past_rate", "own_referrals", "periods", "programme_worth", "purchases_by",
-    "referrers_stay", "returns_by_month", "season_check", "share_gained", "shares_back", "shares_by_cohort",
-    "simple_rules", "slope_check", "spread_checks", "ties_check", "total_error", "tracking_check", "trap_table",
-    "trap_words", "trees_by_size", "value_by_group", "value_checks", "veto_checks", "waiting_times", "ways",
-    "weeks_within", "while_referrer_stays", "within_customer",
+    "drawn_means", "driver_names", "driver_rows", "find_drivers", "find_spread", "find_traps",
+    "first_waits", "foresee", "group_check", "heaping_check", "heaps", "holdout_checks", "holdout_errors",
+    "holdout_size", "holdout_test", "invites_joined", "later_curves", "lift_by_segment", "lift_finding",
+    "lifts_by_outcome", "lost_bounds", "lost_checks", "mean_curves", "naive_answers", "naive_contrasts",
+    "never_back", "normalised_gini", "not_back", "overlap_bins", "own_past_rate", "own_referrals",
+    "periods", "programme_worth", "purchases_by", "referrers_stay", "returns_by_month", "season_check",
+    "share_gained", "shares_back", "shares_by_cohort", "simple_rules", "slope_check", "spread_checks",
+    "ties_check", "total_error", "tracking_check", "trap_table", "trap_words", "trees_by_size",
+    "value_by_group", "value_checks", "veto_checks", "waiting_times", "ways", "weeks_within",
+    "while_referrer_stays", "within_customer",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from journeylib.checks.laterwaits import BEGUN, later_waits
 from journeylib.checks.returning import percent, share
 from journeylib.estimates import LEVEL, Estimate
 from journeylib.models.intervals import reach
@@ -20,7 +21,6 @@ from journeylib.models.survival.latergaps import later_gap
 from journeylib.models.survival.survival import kaplan_meier
 
 REGULAR = 4  # purchases in all, after which hindsight calls a customer a regular
-BEGUN = 180  # days within which the second wait begins, where it is asked for
 FEW = 30  # customers, below which a trap is not shown: its number would be luck
 
 
@@ -152,16 +152,12 @@ def later_waits_as_they_are(rows: pd.DataFrame, horizon: int) -> Trap | None:
     Asked is about customers who came back a first time within `BEGUN` days; the answer counts each of their waits by
     the chance of having been watched as long (Lin, Sun & Ying 1999).
     """
-    known = rows[rows["first_day"].notna()]
-    customer = np.cumsum(known["order_no"].to_numpy() == 1) - 1
-    age = (known["origin_day"] - known["first_day"]).to_numpy().astype(int)
-    second = (known["order_no"] == 2).to_numpy() & (age <= BEGUN)
-    ends = (age + known["stop"].to_numpy())[np.append(np.diff(customer) > 0, True)] if len(known) else age
-    if second.sum() < FEW or BEGUN + horizon > ends.max():
+    second = later_waits(rows, 2)
+    begun = second.start <= BEGUN
+    if begun.sum() < FEW or BEGUN + horizon > second.ends.max():
         return None
-    length, event = known["stop"].to_numpy()[second], known["cause"].to_numpy()[second] > 0
-    naive = kaplan_meier(length, event)
-    sound = later_gap(length, event, age[second], customer[second], ends, within=BEGUN)
+    naive = kaplan_meier(second.length[begun], second.event[begun])
+    sound = later_gap(*second, within=BEGUN)
     if horizon > min(naive.reliable_until, sound.reliable_until):
         return None
     asked = f"back within {horizon} days of a 2nd purchase made within {BEGUN} days of the 1st"

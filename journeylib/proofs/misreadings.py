@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from journeylib.checks.traps import BEGUN, find_traps, trap_table
+from journeylib.checks.laterwaits import BEGUN
+from journeylib.checks.traps import find_traps, trap_table
 from journeylib.estimates import Check
 from journeylib.proofs import returns, stories
 

@@ -69,8 +69,9 @@ def later_gap(
     survival, variance = _weighted(at_risk, ended, back, weight)
     seen = ended.any(axis=0)
     seen[-1] = at_risk[:, -1].any()
-    totals = (table.sum(axis=0)[seen] for table in (at_risk, back, ended - back))
-    counts = DayCounts(np.flatnonzero(seen), *totals, gap.size)
+    at_risk, back, ended = (table.sum(axis=0)[seen] for table in (at_risk, back, ended))
+    ended[-1] = at_risk[-1]  # what is seen of a gap ends with the curve
+    counts = DayCounts(np.flatnonzero(seen), at_risk, back, ended - back, gap.size)
     method = "weighted by the inverse probability of observation (Lin, Sun & Ying 1999)"
     return SurvivalCurve(counts, survival[seen], variance[seen], level, interval, method=method)
 
