@@ -132,7 +132,7 @@ def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first",
     title_block(
         figure,
         title,
-        f"Mean {what} per customer, by days since the first; shaded: 95 % interval" + more,
+        f"Mean {what} per customer, by days since the first purchase; shaded: 95 % interval" + more,
         left=0.19 if len(parts) > 1 else 0.1,
     )
     figure.subplots_adjust(right=0.985 if len(parts) == 1 else 0.84, bottom=0.2 + 0.035 * len(parts))
