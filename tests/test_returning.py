@@ -116,7 +116,7 @@ def test_naive_answers_are_counted_by_hand():
     cells = pd.DataFrame({"day": [10, 50, 100, 40], "cause": [1, 1, 1, 0], "spells": [1, 2, 1, 4]})
     assert checks.naive_answers(cells, 60)["says"].tolist() == ["75.0 %", "50.0 %", "50 days"]
     none = checks.naive_answers(cells[cells["cause"] == 0], 60)["says"].tolist()
-    assert none == ["–", "0.0 %", "nan days"]
+    assert none == ["–", "0.0 %", "–"]
 
 
 def test_misreadings_mislead_and_their_answers_hold_the_truth(rows, truth):
@@ -488,7 +488,9 @@ def test_forecast_of_a_level_never_seen_before_leaves_it_out(rows):
 def test_shares_and_misreadings_without_an_interval_are_told_without_one():
     nobody = pd.DataFrame({"day": [200], "cause": [0], "spells": [100]})
     curves = checks.curves_by(nobody, ["first"])
-    assert checks.shares_back(curves, horizons=[90])["first"].iloc[-1] == "0.0 %"
+    assert (
+        checks.shares_back(curves, horizons=[90])["first"].iloc[-1] == "0.0 % (0.0\xa0to\xa03.6)"
+    )  # 1 - 0.025 ** 0.01
     assert checks.waiting_times(curves, 90)["mean_days"].tolist() == ["90.0"]
     trap = traps.Trap("t", "share", 0.1, jl.Estimate("e", 0.0), "Look.")
     assert checks.trap_words([trap])["answer"].tolist() == ["0.0 %"]

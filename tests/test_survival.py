@@ -6,6 +6,7 @@ import pytest
 import survival as oracle
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from survival import datasets
 
 from journeylib.errors import ContractError, NotIdentifiedError
@@ -208,9 +209,12 @@ def test_return_curve_begins_at_0_and_turns_the_limits_round():
     assert kaplan_meier([0, 2], [1, 1]).return_curve["estimate"].tolist() == [0.5, 1]
 
 
-def test_no_interval_is_known_before_the_first_return():
-    found = kaplan_meier([5, 8], [1, 0]).probability(3)
-    assert (found.value, found.lower, found.upper) == (0, None, None)
+def test_before_the_first_return_the_interval_is_that_of_none_among_those_watched():
+    found = kaplan_meier([2, 5, 8], [0, 1, 0]).probability(3)
+    assert (found.value, found.lower) == (0, 0)
+    assert found.upper == pytest.approx(binomtest(0, 2).proportion_ci(0.95, "exact").high)
+    several = kaplan_meier([2, 5, 8], [0, 1, 0], clusters=["a", "b", "b"]).probability(3)
+    assert (several.value, several.lower, several.upper) == (0, None, None)
     assert kaplan_meier([5, 8], [0, 0]).curve["std_error"].tolist() == [0, 0]
 
 

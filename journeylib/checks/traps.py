@@ -85,11 +85,11 @@ def naive_answers(first: pd.DataFrame, horizon: int) -> pd.DataFrame:
     ended = first[first["cause"] > 0].sort_values("day")
     total, came = first["spells"].sum(), ended["spells"].sum()
     soon = ended["spells"][ended["day"] <= horizon].sum()
-    median = ended["day"].to_numpy()[np.searchsorted(ended["spells"].cumsum(), came / 2)] if came else np.nan
+    median = ended["day"].to_numpy()[np.searchsorted(ended["spells"].cumsum(), came / 2)] if came else None
     lines = [
         (f"of the waits that ended, those that did within {horizon} days", percent(soon / came) if came else "–"),
         ("customers with a second purchase, of all", percent(came / total)),
-        ("median of the waits that ended", f"{median:g} days"),
+        ("median of the waits that ended", f"{median:g} days" if came else "–"),
     ]
     return pd.DataFrame(lines, columns=["shortcut", "says"])
 

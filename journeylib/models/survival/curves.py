@@ -37,6 +37,11 @@ class SurvivalCurve:
         limits(np.ones(1), reach(self.level) * np.ones(1), self.interval)
 
     @property
+    def pooled(self) -> bool:
+        """Whether several of the spells may be one customer's."""
+        return False
+
+    @property
     def curve(self) -> pd.DataFrame:
         """The curve as a table: ``time, estimate, std_error, lower, upper, at_risk, events, censored``."""
         spread = np.sqrt(self.log_variance)
@@ -75,7 +80,10 @@ class SurvivalCurve:
             )
 
     def probability(self, t: float, name: str = "Came back within") -> Estimate:
-        """Return the share that comes back within `t`, with its interval; none is known before the first return.
+        """Return the share that comes back within `t`, with its interval.
+
+        Before the first return it is that of none among those still watched (Clopper & Pearson 1934, Biometrika 26),
+        and none where they may be waits of the same customers.
 
         Raises NotIdentifiedError beyond the longest spell.
 
@@ -91,6 +99,8 @@ class SurvivalCurve:
         lower, upper = (float(end[0]) for end in limits(np.array([s]), reach(self.level) * spread, self.interval))
         ends = (None, None) if np.isnan(lower) else (1 - upper, 1 - lower)
         left = self.counts.at_risk[self.counts.time >= t][:1].sum()
+        if s == 1 and left and not self.pooled:
+            ends = (0.0, float(1 - ((1 - self.level) / 2) ** (1 / left)))
         about = {"horizon": f"{t:g} {self.unit}", "note": f"{left:,} were then still away and watched."}
         return Estimate(name, 1 - s, *ends, self.level, "share", self.counts.n, self.method, **about)
 

@@ -125,6 +125,11 @@ class KaplanMeierCurve(SurvivalCurve):
 
     clusters: Clusters | None = None
 
+    @property
+    def pooled(self) -> bool:
+        """Whether several of the spells may be one customer's."""
+        return self.clusters is not None and not self.clusters.apart
+
     def simultaneous_band(
         self,
         kind: str = "equal-precision",
@@ -156,7 +161,7 @@ class KaplanMeierCurve(SurvivalCurve):
         inside = self._between(part, ENDS[0] if even else 0.0, since, until)
         v = self.log_variance[inside]
         shape = np.sqrt(v) if even else (1 + n * v) / np.sqrt(n)
-        if self.clusters is not None and not self.clusters.apart:
+        if self.pooled:
             width = self._drawn_width(inside, shape, draws, seed)
         else:
             ends = part[inside[[0, -1]]]
