@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from journeylib.checks.referred import Referred
 from journeylib.errors import JourneyError
 from journeylib.estimates import LEVEL, Check
-from journeylib.models.intervals import reach
 from journeylib.models.lift.experiment import POWER
 from journeylib.models.lift.judged import judged_table
 from journeylib.models.lift.lift import Lift
@@ -80,13 +79,12 @@ def lift_by_segment(referred: Referred) -> pd.DataFrame:
     tables = []
     for name in words:
         asked = referred.asked | {"covariates": [other for other in referred.covariates if other != name]}
-        found = segment_lifts(referred.frame, name, outcome="margin", **asked)
+        found = segment_lifts(referred.frame, name, adjust=False, outcome="margin", **asked)
         tables.append(found.rename(columns={"segment": "level", "estimate": "adds"}).assign(covariate=name))
     if not tables:
         return pd.DataFrame(columns=columns)
     table = pd.concat(tables, ignore_index=True)
-    p = 2 * norm.sf((table["adds"] / table["std_error"]).abs())
-    return table.assign(p_value=holm(p))[columns]
+    return table.assign(p_value=holm(table["p_value"].to_numpy()))[columns]
 
 
 def _left_out(lift: Lift) -> list[float]:
@@ -109,6 +107,6 @@ def _within(lift: Lift, name: str, found: list[float], advice: str) -> Check:
 
 def _smallest(referred: Referred, lift: Lift) -> Check:
     """Say which lift these data would have shown."""
-    found = (reach(LEVEL) + norm.ppf(POWER)) * lift.std_error
+    found = (student.ppf((1 + LEVEL) / 2, lift.df) + student.ppf(POWER, lift.df)) * lift.std_error
     name = f"smallest lift that is found with {100 * POWER:g} % power"
     return Check(name, None, f"{referred.unit('margin')} {found:.3g}", "", UNSEEN)

@@ -11,11 +11,10 @@ SMALL_DIFFERENCE = 0.1  # standardised; above it an arm is not balanced by the u
 CALIPER = 0.2
 SAME = 1e-9  # log odds that differ by rounding alone
 FEWEST_EFFECTIVE = 50  # customers that the weighted arm is worth
-FEWEST = 20  # customers in an arm, and clusters: below, a normal interval is a guess
+FEWEST = 20  # customers in an arm
 MOST_ALONE = 0.20  # of an arm without counterpart in the other
 FEW = "Too few to judge by: wait for more of them."
 FEW_ALIKE = "Few {others} customers resemble the {arm}, so that a handful decides: widen the population."
-FEW_CLUSTERS = "A few clusters hold most customers, and their members depend on each other: leave out the largest."
 NO_COUNTERPART = "Leave them out (trim) and say for whom the answer then holds."
 
 
@@ -82,29 +81,14 @@ def alone(propensity: Propensity, n: np.ndarray, rows: np.ndarray) -> float:
     return float(n[rows] @ far / n[rows].sum())
 
 
-def effective_clusters(arms: Arms) -> float:
-    """Return how many clusters of equal size would be worth as much as those there are.
-
-    >>> arms = Arms(np.zeros(3), np.ones(3, bool), np.ones((3, 1)), ("all",), ("",), (0,), (0,), np.ones(3),
-    ...             np.array([0, 0, 1]))
-    >>> effective_clusters(arms)
-    1.8
-    """
-    return effective_size(np.bincount(arms.cluster, arms.n), np.ones(arms.cluster.max() + 1))
-
-
 def check_numbers(arms: Arms) -> tuple[Check, ...]:
-    """Check that there are customers, outcomes and clusters enough for an interval."""
+    """Check that there are customers and outcomes enough for a comparison."""
     smaller, differ = min(arms.size(arms.treated), arms.size(~arms.treated)), bool(np.ptp(arms.y) > 0)
     limit = f"at least {FEWEST}"
-    checks = [
+    return (
         Check("customers in the smaller arm", smaller >= FEWEST, int(smaller), limit, FEW),
         Check("distinct outcomes", differ, "many" if differ else 1, "at least 2", "There is nothing to compare."),
-    ]
-    if arms.cluster is not None:
-        size = effective_clusters(arms)
-        checks.append(Check("effective clusters", size >= FEWEST, float(f"{size:.3g}"), limit, FEW_CLUSTERS))
-    return tuple(checks)
+    )
 
 
 def check_overlap(

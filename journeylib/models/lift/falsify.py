@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.stats import t as student
 
 from journeylib.errors import ContractError, did_you_mean
 from journeylib.estimates import LEVEL, Check
@@ -35,7 +35,7 @@ def placebo_checks(lifts: Mapping[str, Lift], level: float = LEVEL) -> tuple[Che
         if lift.verdict.refused:
             checks.append(Check(name, None, "; ".join(lift.verdict.reasons), "", "It cannot tell."))
             continue
-        limit = float(ndtri(1 - (1 - level) / len(lifts) / 2)) * lift.std_error
+        limit = float(student.ppf(1 - (1 - level) / len(lifts) / 2, lift.df)) * lift.std_error
         value = float(f"{lift.value:.4g}")
         checks.append(Check(name, abs(lift.value) <= limit, value, f"within ±{limit:.4g}", FAILED))
     return tuple(checks)

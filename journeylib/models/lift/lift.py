@@ -21,10 +21,10 @@ from journeylib.models.lift.balance import (
     balance_table,
     check_numbers,
     check_overlap,
-    effective_clusters,
     effective_size,
     overlap_table,
 )
+from journeylib.models.lift.certainty import ARMS, arms_worth, check_interval, degrees_of_freedom
 from journeylib.models.lift.contrasts import Mean, Recipe, contrast
 from journeylib.models.lift.judged import Judged
 from journeylib.models.lift.propensity import Propensity
@@ -85,7 +85,8 @@ class Lift(Judged):
             "trimmed_share": self.trimmed_share,
         }
         if arms.cluster is not None:
-            found["effective_clusters"] = effective_clusters(arms)
+            worth = arms_worth(arms, (treated.weights, untreated.weights))
+            found |= {f"effective_clusters_{arm}": size for arm, size in zip(ARMS, worth, strict=True)}
         if self.selection is not None:
             found["treated_without_counterpart"] = alone(self.selection, arms.n, arms.treated)
             found["highest_propensity"] = self.selection.p.max()
@@ -214,12 +215,15 @@ def fit_lift(arms: Arms, recipe: Recipe, said: dict[str, str], propensity: Prope
     influence = means[0].influence - means[1].influence
     method = f"{METHODS_IN_WORDS[recipe.method]}, {recipe.estimand.upper()}"
     found = means[0].value - means[1].value, float(np.sqrt(arms.variance(influence)))
+    weights = (means[0].weights, means[1].weights)
     checks = (
         *check_numbers(arms),
-        *(check_overlap(arms, (means[0].weights, means[1].weights), propensity, recipe.estimand) if propensity else ()),
+        *check_interval(arms, found[1], weights),
+        *(check_overlap(arms, weights, propensity, recipe.estimand) if propensity else ()),
     )
+    freedom = degrees_of_freedom(arms, influence, weights)
     return Lift(said["subject"], said["name"], checks, *found, int(arms.n.sum()), said["unit"], method,
-                said["horizon"], arms=arms, recipe=recipe, means=means, selection=propensity)  # fmt: skip
+                said["horizon"], df=freedom, arms=arms, recipe=recipe, means=means, selection=propensity)  # fmt: skip
 
 
 def refit(lift: Lift, arms: Arms) -> Lift:

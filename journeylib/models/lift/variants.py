@@ -196,10 +196,11 @@ def outcome_variants(lift: Lift, cap: float = CAP) -> pd.DataFrame:
     return judged_table({name: or_refused(ask, lift.subject) for name, ask in asked.items()}, "outcome")
 
 
-def segment_lifts(frame: pd.DataFrame, by: str, **asked) -> pd.DataFrame:
+def segment_lifts(frame: pd.DataFrame, by: str, *, adjust: bool = True, **asked) -> pd.DataFrame:
     """Return the lift in each segment (see `judged_table`), with p-values that count how many were looked at.
 
-    `asked` is what `estimate_lift` takes. ``p_value`` is adjusted by Holm over the segments that give a number.
+    `asked` is what `estimate_lift` takes. ``p_value`` is adjusted by Holm over the segments that give a number, unless
+    `adjust` is false: for who looks at more and adjusts for all.
     """
     if by not in frame:
         raise ContractError(f'there is no column "{by}"', way_out=did_you_mean(by, map(str, frame.columns)))
@@ -208,8 +209,8 @@ def segment_lifts(frame: pd.DataFrame, by: str, **asked) -> pd.DataFrame:
         for segment, rows in frame.groupby(by, observed=True)
     }
     table = judged_table(results, "segment")
-    given = [np.nan if result.verdict.refused else result.p_value for result in results.values()]
-    return table.assign(p_value=holm(np.array(given)))
+    given = np.array([np.nan if result.verdict.refused else result.p_value for result in results.values()])
+    return table.assign(p_value=holm(given) if adjust else given)
 
 
 def or_refused(ask, subject: str) -> Judged:
