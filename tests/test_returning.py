@@ -190,6 +190,15 @@ def test_cohorts_have_the_share_of_their_own_curve(rows):
     assert table["returned"].iloc[-1] == pytest.approx((newest["stop"] <= 90).mean() - 0, abs=1e-12)
 
 
+def test_where_nearly_all_come_back_at_once_the_few_left_are_no_lack_of_watching():
+    cells = pd.DataFrame({"day": [20, 400], "cause": [1, 0], "ended_early": 0, "spells": [960, 40], "entry": 0})
+    check = checks.at_risk_check(cells, 90)
+    assert (check.passed, check.value, check.limit) == (True, 40, "at least 4")  # 4 % of the hundred that else must be
+    back = checks.shares_back(checks.curves_by(cells, ["first"] * 2), horizons=[90])["first"].iloc[-1]
+    low, high = 1 - 0.04 ** np.exp(np.array([1, -1]) * norm.ppf(0.975) * np.sqrt(0.96 / 40) / np.log(0.04))
+    assert back == f"96.0 % ({100 * low:.1f}\xa0to\xa0{100 * high:.1f})"
+
+
 def test_risk_lost_customers_and_their_bounds_by_hand():
     cells = pd.DataFrame(
         {"day": [9, 20, 5], "cause": [1, 0, 0], "ended_early": [0, 0, 1], "spells": [40, 40, 20], "entry": 0}

@@ -226,8 +226,10 @@ def test_curve_that_came_down_to_0_stays_there():
 
 def test_reliable_until_asks_for_thirty_and_a_tenth():
     durations = np.arange(1, 1001)
-    assert kaplan_meier(durations, durations > 0).reliable_until == 901
-    assert kaplan_meier(durations[:100], durations[:100] > 0).reliable_until == 71
+    for few in (durations < 0, durations < 500):  # still open, or half of them returned
+        assert kaplan_meier(durations, few).reliable_until == 901
+        assert kaplan_meier(durations[:100], few[:100] & (durations[:100] < 50)).reliable_until == 71
+    assert kaplan_meier(durations, durations > 0).reliable_until == 1000  # all were watched until they returned
     assert np.isnan(kaplan_meier([5, 8], [1, 1]).reliable_until)
 
 

@@ -11,7 +11,7 @@ from journeylib.checks.returning import FEWEST, by_order, share
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Check, Estimate
 from journeylib.models.survival.competing import CumulativeIncidence, aalen_johansen
-from journeylib.models.survival.curves import FEW, FEW_SHARE
+from journeylib.models.survival.curves import FEW, FEW_SHARE, readable
 from journeylib.models.survival.grouptest import GroupTest
 from journeylib.models.survival.recurrent import MeanCumulative, mean_cumulative_function
 from journeylib.study import OrderAges
@@ -115,7 +115,7 @@ def drawn_causes(curves: Mapping[str, CumulativeIncidence], names: Sequence[str]
     parts = []
     for name, curve in curves.items():
         counts = curve.counts
-        kept = counts.at_risk >= max(FEW, FEW_SHARE * counts.n)
+        kept = readable(counts, curve.survival)
         shares = {
             cause: np.append(0.0, curve.incidence[kept, n]) for n, cause in enumerate(names[: curve.incidence.shape[1]])
         }
@@ -134,8 +134,7 @@ def cause_shares(
     lines = []
     for name, curve in curves.items():
         line = {by: name, "waits": int(curve.counts.n)}
-        watched = curve.counts.at_risk[curve.counts.time >= horizon]
-        enough = watched.size and watched[0] >= max(FEW, FEW_SHARE * curve.counts.n)
+        enough = readable(curve.counts, curve.survival)[curve.counts.time >= horizon][:1].any()
         for cause, way in enumerate(names[: curve.incidence.shape[1]], start=1):
             found = curve.probability(cause, horizon) if enough else None
             line[way] = "–" if found is None else share(found)

@@ -6,7 +6,7 @@ import pandas as pd
 from journeylib.checks.returning import percent
 from journeylib.errors import NotIdentifiedError
 from journeylib.estimates import Check
-from journeylib.models.survival.curves import FEW, FEW_SHARE
+from journeylib.models.survival.curves import least_at_risk
 from journeylib.models.survival.survival import kaplan_meier
 
 LOST_LIMIT = 0.10  # share of the open waits that may have ended before the last day, for reasons of their own
@@ -35,7 +35,7 @@ def at_risk_check(cells: pd.DataFrame, horizon: int) -> Check:
     """Judge whether enough waits were watched for `horizon` days to say who is back by then.
 
     `cells` are those of the waits after one purchase. Curves stop where fewer than 30 waits, or a tenth of all, are
-    at risk.
+    at risk, unless it is returns that left so few.
 
     >>> from journeylib.study import open_study
     >>> first = open_study("cdnow").spell_cells().query("order_no == 1")
@@ -43,7 +43,8 @@ def at_risk_check(cells: pd.DataFrame, horizon: int) -> Check:
     (1671, False)
     """
     left = int(cells["spells"][cells["day"] >= horizon].sum())
-    least = max(FEW, int(np.ceil(FEW_SHARE * cells["spells"].sum())))
+    curve = kaplan_meier(cells["day"], cells["cause"] > 0, weights=cells["spells"])
+    least = int(np.ceil(least_at_risk(curve.counts.n, curve.survival_function(horizon - 1)).round(9)))
     advice = "Ask for fewer days, or wait until customers have been watched for longer."
     return Check(f"waits still at risk after {horizon} days", left >= least, left, f"at least {least:,}", advice)
 

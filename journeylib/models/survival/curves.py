@@ -130,8 +130,8 @@ class SurvivalCurve:
 
     @property
     def reliable_until(self) -> float:
-        """The last time with at least 30 spells, and a tenth of all, still at risk; NaN if there is none."""
-        enough = self.counts.at_risk >= max(FEW, FEW_SHARE * self.counts.n)
+        """The last time at which enough spells are at risk, see `readable`; NaN if there is none."""
+        enough = readable(self.counts, self.survival)
         return float(self.counts.time[enough][-1]) if enough.any() else np.nan
 
     def _falls_to(self, height: float, s: np.ndarray) -> float:
@@ -143,6 +143,29 @@ class SurvivalCurve:
         below = s < height - SAME
         end = int(below.argmax()) if below.any() else time.size - 1
         return float(time[first] + time[max(end, first)]) / 2
+
+
+def readable(counts: DayCounts, survival: np.ndarray) -> np.ndarray:
+    """Return at which of its times a curve may be read: enough spells are still at risk, see `least_at_risk`.
+
+    >>> few_left = DayCounts(np.array([9, 20]), np.array([1000, 50]), np.array([950, 0]), np.array([0, 50]), 1000)
+    >>> readable(few_left, np.array([0.05, 0.05])).tolist(), readable(few_left, np.array([0.5, 0.5])).tolist()
+    ([True, True], [True, False])
+    """
+    return counts.at_risk >= least_at_risk(counts.n, np.append(1.0, survival[:-1]))
+
+
+def least_at_risk(n: int, away: ArrayLike) -> np.ndarray:
+    """Return how many of `n` spells must be at risk for a curve to be read: 30, and a tenth of all.
+
+    away : share that has not ended before. Below a tenth, that share of the others is enough: if so few are at risk,
+    it is because the others ended, and were watched until they did.
+
+    >>> least_at_risk(1000, [0.5, 0.05]).tolist()
+    [100.0, 5.0]
+    """
+    away, least = np.asarray(away), max(FEW, FEW_SHARE * n)
+    return np.where(away < FEW_SHARE, least * away, least)
 
 
 def times_from_zero(t: ArrayLike) -> np.ndarray:
