@@ -8,9 +8,13 @@ The command line prints the message without a traceback and leaves with ``exit_c
 """
 
 import difflib
+import json
+import signal
+import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+INTERRUPTED = 128  # plus the signal's number: what a command returns that a signal ended
 STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode: control, format (such as right to left), half pairs, line ends
 
 
@@ -86,6 +90,25 @@ class BusyError(JourneyError):
     """Another run holds the lock."""
 
     exit_code = 75
+
+
+def answer(work: Callable[[dict], str]) -> int:
+    """Be a process that ``journey`` started: do what the JSON in its only argument asks for, and print what came of it.
+
+    Returns the exit code. A user's mistake is told in one line; a signal leaves through every clean-up.
+    """
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(INTERRUPTED + number))
+    try:
+        print(work(json.loads(sys.argv[1])))  # noqa: T201 - the command's own output
+        return 0
+    except JourneyError as error:
+        problem, code = str(error), error.exit_code
+    except OSError as error:
+        problem, code = printable(f"{error.strerror or error} ({error.filename})."), JourneyError.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED + signal.SIGINT
+    print(f"journey: {problem}", file=sys.stderr)  # noqa: T201
+    return code
 
 
 def printable(text: str) -> str:

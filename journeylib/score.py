@@ -3,19 +3,16 @@
 ``journey score`` starts this module as a process, with what it asks for as JSON in the only argument.
 """
 
-import json
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from journeylib import checks
-from journeylib.errors import ContractError, JourneyError
+from journeylib.errors import ContractError, answer
 from journeylib.estimates import Verdict
 from journeylib.models.purchases.purchases import BGNBD, MBGNBD, ParetoNBD
 from journeylib.models.value.spend import GammaGamma
@@ -26,7 +23,6 @@ from journeylib.queries import orders
 from journeylib.study import DAYS_PER, Study, open_study
 
 MODELS = (ParetoNBD(), BGNBD(), MBGNBD())  # those that the lifetime value report chooses from
-INTERRUPTED = 128  # plus the signal's number
 PATIENCE = 2  # seconds before progress is shown
 COLUMNS = (
     "probability_alive", "expected_purchases", "expected_spend", "value", "value_lower", "value_upper", "segment",
@@ -121,29 +117,20 @@ def _write(study: Study, each: pd.DataFrame, path: Path, segment: str | None) ->
             raise ContractError(what, way_out=way_out)
 
 
-def main(request: str) -> int:
-    """Write the scores that `request` asks for; returns the exit code, and prints no traceback for a user's mistake."""
-    asked = json.loads(request)
-    signal.signal(signal.SIGTERM, _leave)
-    try:
-        p = validate("lifetime_value", asked["settings"])
-        with tqdm(total=len(STEPS), desc=STEPS[0], delay=PATIENCE, leave=False, disable=None) as bar:
+def main(asked: dict) -> str:
+    """Write the scores that are asked for, and say what they hold."""
+    p = validate("lifetime_value", asked["settings"])
+    with tqdm(total=len(STEPS), desc=STEPS[0], delay=PATIENCE, leave=False, disable=None) as bar:
 
-            def step() -> None:
-                bar.update()
-                bar.set_description(STEPS[min(bar.n, len(STEPS) - 1)])
+        def step() -> None:
+            bar.update()
+            bar.set_description(STEPS[min(bar.n, len(STEPS) - 1)])
 
-            study = open_study(p.dataset, observed_until=p.observed_until)
-            step()
-            value = worth(study, p, step)
-            table = score(study, value, asked["out"])
-    except JourneyError as error:
-        print(f"journey: {error}", file=sys.stderr)  # noqa: T201 - this is the command's own output
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED + signal.SIGINT
-    print(_told(study, value, table, asked["out"]))  # noqa: T201
-    return 0
+        study = open_study(p.dataset, observed_until=p.observed_until)
+        step()
+        value = worth(study, p, step)
+        table = score(study, value, asked["out"])
+    return _told(study, value, table, asked["out"])
 
 
 def _told(study: Study, value: LifetimeValueResults, table: pd.DataFrame, out: str) -> str:
@@ -160,10 +147,5 @@ def _told(study: Study, value: LifetimeValueResults, table: pd.DataFrame, out: s
     )
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    """Leave through every clean-up: half a file is never left behind."""
-    sys.exit(INTERRUPTED + number)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(answer(main))

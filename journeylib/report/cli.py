@@ -3,7 +3,6 @@
 import json
 import math
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from journeylib.report.runner import GOOD, standing_reports
 from journeylib.report.runner import build as build_reports
 from journeylib.report.score import score
 from journeylib.report.spec import read_suites, select
-from journeylib.report.terminal import Friendly, open_missing_streams, terminated
+from journeylib.report.terminal import Friendly, open_missing_streams, parameter_option, run_apart, terminated
 
 NEVER = "never built"
 
@@ -125,7 +124,7 @@ def check(root: Path, names: tuple[str, ...], with_data: bool, as_json: bool) ->
 
 @main.command()
 @click.argument("names", nargs=-1, metavar="[SUITE | REPORT]...")
-@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter of one report, until its next build without.")  # fmt: skip  # noqa: E501
+@parameter_option("Set a parameter of one report, until its next build without.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 64), default=2, show_default=True, help="Notebooks run at a time.")
 @click.option("--force", is_flag=True, help="Run reports also when nothing changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would run and why; run nothing.")
@@ -159,7 +158,7 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
     open_missing_streams()
     if math.isnan(wait):
         raise UsageError("--wait takes a number of seconds, not nan")
-    suites, reports = read_suites(root), plan.chosen(root, names, _pairs(pairs))
+    suites, reports = read_suites(root), plan.chosen(root, names, pairs)
     if dry_run:
         for ref, state in _states(root, reports, force).items():
             click.echo(f"would run  {ref} ({'; '.join(state['why'])})" if state["why"] else f"unchanged  {ref}")
@@ -234,14 +233,7 @@ def simulate(preset: str, customers: int | None, seed: int, out: str, form: str,
     """  # noqa: D301 - click reads the \b
     request = {"preset": preset, "customers": customers, "seed": seed, "out": out, "format": form, "force": force}
     signal.signal(signal.SIGTERM, terminated)
-    # A process of its own: this command stays light, and the runner knows nothing of the simulator.
-    with subprocess.Popen([sys.executable, "-P", "-m", "journeylib.simulate", json.dumps(request)]) as process:
-        try:
-            code = process.wait()
-        except BaseException:
-            process.terminate()
-            raise
-    sys.exit(code)
+    sys.exit(run_apart("journeylib.simulate", request))
 
 
 def _states(root: Path, reports=None, force: bool = False) -> dict[str, dict]:
@@ -269,10 +261,3 @@ def _words(state: dict) -> str:
         return NEVER
     verdict = "" if state["status"] in GOOD else state["status"].replace("_", " ") + ", "
     return verdict + (f"out of date: {'; '.join(state['why'])}" if state["why"] else "up to date")
-
-
-def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
-    """Split NAME=VALUE; the names are checked against the notebook's parameters later."""
-    if wrong := [t for t in texts if "=" not in t]:
-        raise UsageError("-p takes NAME=VALUE", first=wrong[0], way_out="For example: -p horizon_weeks=26.")
-    return dict(t.split("=", 1) for t in texts)

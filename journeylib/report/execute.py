@@ -142,9 +142,5 @@ def _ours(error) -> type[errors.JourneyError] | None:
 def _ended_early(notebook) -> int | None:
     """Return the number of the first code cell that left or was not run; papermill calls ``sys.exit(0)`` success."""
     code = [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
-    left = (n for n, c in enumerate(code, start=1) if c.execution_count is None or _left(c))
-    return next(left, None)
-
-
-def _left(cell) -> bool:
-    return any(o.output_type == "error" for o in cell.outputs)
+    left = [c.execution_count is None or any(o.output_type == "error" for o in c.outputs) for c in code]
+    return left.index(True) + 1 if any(left) else None

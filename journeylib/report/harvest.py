@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from journeylib.report import manifest
-from journeylib.report.render import PAPERMILL_ERROR, RECORD
+from journeylib.report.render import PAPERMILL_ERROR, RECORD, records
 
 CSV = "text/csv"
 PICTURES = ("image/png", "image/jpeg")
@@ -28,16 +28,6 @@ def until_refusal(notebook: dict, kind: str, message: str) -> dict:
         shown.append({"output_type": "display_data", "data": bundle, "metadata": {}})
     cells[stop]["outputs"] = shown
     return notebook
-
-
-def records(output: Mapping) -> list[dict]:
-    """Return the machine-readable records of one output.
-
-    >>> records({"data": {RECORD: {"kind": "check", "passed": True}}})
-    [{'kind': 'check', 'passed': True}]
-    """
-    found = output.get("data", {}).get(RECORD, [])
-    return [r for r in (found if isinstance(found, list) else [found]) if isinstance(r, dict)]
 
 
 def collect(notebook: Mapping) -> dict[str, object]:

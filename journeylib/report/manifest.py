@@ -77,15 +77,15 @@ def content_record(path: str, content: bytes) -> dict:
     return {"path": path, "sha256": sha256(content), "bytes": len(content)}
 
 
-def intact(record: Mapping, folder: Path) -> bool:
-    """True when the file a record speaks of is still what it was.
+def intact(records: Iterable[Mapping], folder: Path) -> bool:
+    """True when all files that some records speak of are still what they were.
 
     >>> here = Path(__file__)
-    >>> intact(file_record(here, here.parent), here.parent), intact({"path": "gone"}, here.parent)
+    >>> intact([file_record(here, here.parent)], here.parent), intact([{"path": "gone"}], here.parent)
     (True, False)
     """
     try:
-        return file_record(folder / record["path"], folder) == dict(record)
+        return all(file_record(folder / record["path"], folder) == record for record in records)
     except OSError:
         return False
 
@@ -104,11 +104,6 @@ def versions() -> dict[str, str]:
     ['duckdb', 'ipykernel', 'journeylib']
     """
     return {name: importlib.metadata.version(name) for name in MAIN_PACKAGES}
-
-
-def python_version() -> str:
-    """Return the version of the interpreter that runs notebooks."""
-    return platform.python_version()
 
 
 def lock_sha256(root: Path) -> str:
@@ -192,7 +187,7 @@ def run(root: Path, run_id: str, started: str, suites: Iterable[Suite], reports:
         "commit": commit,
         "dirty": dirty,
         "package_version": versions()["journeylib"],
-        "python": python_version(),
+        "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": versions(),
         "lock": lock_sha256(root),

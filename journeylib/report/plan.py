@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import platform
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
     """
     digest = functools.cache(lambda path: manifest.file_record(path, root))
     environment = manifest.sha256(
-        manifest.canonical([manifest.lock_sha256(root), manifest.python_version(), manifest.versions()])
+        manifest.canonical([manifest.lock_sha256(root), platform.python_version(), manifest.versions()])
     )
     code = manifest.source_sha256()
     steps, keys = [], {}
@@ -57,9 +58,10 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
         content = notebook_file(root, report.notebook).read_bytes()
         problem, inputs, unseen = None, [], []
         try:
-            check_dataset(root, report)
-            inputs = [digest(path) for path in input_files(root, report)]
-            unseen = _unseen(root, report)
+            if report.dataset is not None:
+                check_dataset(root, report)
+                inputs = [digest(path) for path in dataset_inputs(report.dataset, root)]
+                unseen = _unseen(root, report.dataset)
         except OSError as error:
             problem = DataError(
                 f"data cannot be read: {error.strerror}", first=error.filename, way_out="Check the file's rights."
@@ -97,13 +99,13 @@ def changes(step: Step, standing: dict | None, site: Path) -> list[str]:
     if standing["key"] != step.blank["key"]:
         before = standing["made_from"]
         return [f"{part} changed" for part, value in step.blank["made_from"].items() if before.get(part) != value]
-    return [] if all(manifest.intact(o, site) for o in standing["outputs"]) else ["published file damaged"]
+    return [] if manifest.intact(standing["outputs"], site) else ["published file damaged"]
 
 
 def holds(step: Step, root: Path) -> bool:
     """True when data and package are still those that were hashed before the report ran."""
-    same_data = all(manifest.intact(record, root) for record in step.blank["inputs"])
-    return same_data and manifest.source_sha256() == step.blank["made_from"]["code"]
+    same_code = manifest.source_sha256() == step.blank["made_from"]["code"]
+    return same_code and manifest.intact(step.blank["inputs"], root)
 
 
 def notebook_file(root: Path, notebook: str) -> Path:
@@ -149,22 +151,7 @@ def source_digest(content: bytes, name: str) -> str:
     return manifest.sha256(content)
 
 
-def _unseen(root: Path, report: Report) -> list[str]:
+def _unseen(root: Path, dataset: str) -> list[str]:
     """Return what stands for data that no file shows: a database may have changed, so it never counts as the same."""
-    dataset = getattr(report.settings, "dataset", None)
-    if dataset is None:
-        return []
     tables = read_toml(dataset_file(dataset, root)).values()
     return [secrets.token_hex() for table in tables if isinstance(table, dict) and table.get("source") == DATABASE]
-
-
-def input_files(root: Path, report: Report) -> list[Path]:
-    """Return the files a report reads. Raises ParameterError, SpecError or DataError as `dataset_inputs` does.
-
-    >>> from journeylib.parameters import project_root
-    >>> (report,) = chosen(project_root(), ("cdnow/lifetime_value",), {})
-    >>> [path.name for path in input_files(project_root(), report)]
-    ['dataset.toml', 'orders.csv']
-    """
-    dataset = getattr(report.settings, "dataset", None)
-    return [] if dataset is None else dataset_inputs(dataset, root)

@@ -44,7 +44,7 @@ def meant(root: Path, suites: list[Suite], names: Sequence[str]) -> tuple[list[R
         )
     others = tuple(name for name in names if name in known)
     reports = select(suites, others) if others or not names else []
-    own = [dataset for r in reports if (dataset := getattr(r.settings, "dataset", None))]
+    own = [r.dataset for r in reports if r.dataset]
     return reports, list(dict.fromkeys([*own, *named]))
 
 
@@ -57,7 +57,7 @@ def rehearse(root: Path, datasets: Iterable[str], reports: Iterable[Report]) -> 
     found = []
     for name in datasets:
         result = _asked(root, name)
-        asked = {r.notebook for r in reports if getattr(r.settings, "dataset", None) == name}
+        asked = {r.notebook for r in reports if r.dataset == name}
         for line in result.get("answers", ()):
             if line["notebook"] in asked and not line["is_answerable"] and not result["problem"]:
                 result |= {

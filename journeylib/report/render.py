@@ -99,6 +99,16 @@ def index_page(run: Mapping) -> str:
     return _template("index.html.j2").render(run=run, suites=suites, counts=counts.items())
 
 
+def records(output: Mapping) -> list[dict]:
+    """Return the machine-readable records of one output.
+
+    >>> records({"data": {RECORD: {"kind": "check", "passed": True}}})
+    [{'kind': 'check', 'passed': True}]
+    """
+    found = output.get("data", {}).get(RECORD, [])
+    return [r for r in (found if isinstance(found, list) else [found]) if isinstance(r, dict)]
+
+
 def _listing(report: Mapping) -> dict:
     """Return a report as the index shows it: its verdict and its first findings."""
     records = [r for r in report.get("findings") or () if r["kind"] in ("estimate", "refusal")]
@@ -216,9 +226,9 @@ def _parts(output: Mapping, cell: str, writer: PageWriter) -> list[dict]:
         return [_text(kind, terminal_text(_joined(output["text"])), writer)]
     if output["output_type"] == "error":
         return [{"kind": "error", "text": terminal_text(f"{output['ename']}: {output['evalue']}")}]
-    data, records = output["data"], _listed(output["data"].get(RECORD, []))
-    if records and ("text/html" not in data or all(r["kind"] in SHOWN_BY_THE_PAGE for r in records)):
-        return list(_grouped(records, caption(_joined(data.get("text/html", ""))), writer))
+    data, found = output["data"], records(output)
+    if found and ("text/html" not in data or all(r["kind"] in SHOWN_BY_THE_PAGE for r in found)):
+        return list(_grouped(found, caption(_joined(data.get("text/html", ""))), writer))
     pictures = [kind for kind in data if kind.startswith("image/")]
     parts = [{"kind": "figure", **figure(data, output.get("metadata", {}), cell)}] if pictures else []
     if "text/html" in data:
@@ -258,12 +268,7 @@ def _parameters(report: Mapping) -> list[dict]:
 
 def _records(cell: Mapping) -> list[dict]:
     """Return the records that the outputs of a cell carry."""
-    found = (o.get("data", {}).get(RECORD, []) for o in cell.get("outputs", ()))
-    return [record for records in found for record in _listed(records)]
-
-
-def _listed(records: object) -> list:
-    return list(records) if isinstance(records, list) else [records]
+    return [record for output in cell.get("outputs", ()) for record in records(output)]
 
 
 def _joined(text: str | list[str]) -> str:

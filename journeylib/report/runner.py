@@ -1,6 +1,7 @@
 """Build reports: keep what is unchanged, run what is not, publish the whole in one step."""
 
 import dataclasses
+import platform
 import shutil
 import tempfile
 import time
@@ -67,7 +68,7 @@ def build(
         started, run_id = manifest.now(), manifest.next_run_id(site.run_names())
         stage = site.prepare(run_id)
         try:
-            whole = {ref: e for ref, e in standing.items() if _whole(e, site)}
+            whole = {ref: e for ref, e in standing.items() if manifest.intact(e["outputs"], site.link)}
             run = _Run(site, run_id, stage, lock, progress, jobs, fail_fast, stale, kept, whole)
             run.carry_on()
             _publish(site, run_id, started, suites, order, whole | run.done, run.pages)
@@ -116,7 +117,7 @@ class _Run:
         self.provenance = {
             "lock": manifest.lock_sha256(self.site.root),
             "package_version": manifest.versions()["journeylib"],
-            "python": manifest.python_version(),
+            "python": platform.python_version(),
         }
 
     def carry_on(self) -> None:
@@ -225,12 +226,8 @@ def _unchanged(entry: dict) -> dict:
     return entry | ({"status": "unchanged"} if entry["status"] == "built" else {})
 
 
-def _whole(entry: dict, site: Site) -> bool:
-    return all(manifest.intact(o, site.link) for o in entry["outputs"])
-
-
 def _front_stands(run: dict | None, suites: Iterable[Suite], order: list[str], site: Site) -> bool:
     """True when the front page is whole and lists the suites and reports that the specs name."""
     if run is None or run["suites"] != [{"name": s.name, "title": s.title} for s in suites]:
         return False
-    return set(standing_reports(run)) <= set(order) and manifest.intact(run["outputs"][0], site.link)
+    return set(standing_reports(run)) <= set(order) and manifest.intact(run["outputs"], site.link)

@@ -64,6 +64,11 @@ class Report:
         return f"{self.suite}/{self.id}"
 
     @property
+    def dataset(self) -> str | None:
+        """The dataset it reads; None where its notebook asks for none."""
+        return getattr(self.settings, "dataset", None)
+
+    @property
     def question(self) -> str:
         """The question that the notebook answers."""
         return type(self.settings).__doc__.splitlines()[0]

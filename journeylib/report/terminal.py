@@ -1,15 +1,18 @@
-"""How a command meets its terminal: a mistake is one line, a signal cleans up, closed streams stay closed."""
+"""How a command meets its terminal: a mistake is one line, a signal cleans up, closed streams stay closed.
+
+What needs an engine or statistics is run apart, so that the command stays light and knows nothing of them.
+"""
 
 import contextlib
+import json
 import os
 import signal
+import subprocess
 import sys
 
 import click
 
-from journeylib.errors import JourneyError, printable
-
-INTERRUPTED = 128  # plus the signal's number
+from journeylib.errors import INTERRUPTED, JourneyError, UsageError, printable
 
 
 class Friendly(click.Group):
@@ -45,3 +48,25 @@ def terminated(number: int, _: object) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone
         click.echo("journey: terminated; nothing was published", err=True)
     sys.exit(INTERRUPTED + number)
+
+
+def parameter_option(help: str):
+    """Return the option ``-p NAME=VALUE`` of a command: a dict, its names to be checked by who knows the notebook."""
+
+    def split(_context, _option, texts: tuple[str, ...]) -> dict[str, str]:
+        if wrong := [text for text in texts if "=" not in text]:
+            raise UsageError("-p takes NAME=VALUE", first=wrong[0], way_out="For example: -p horizon_weeks=26.")
+        return dict(text.split("=", 1) for text in texts)
+
+    return click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", callback=split, help=help)
+
+
+def run_apart(module: str, request: dict, **environment: str) -> int:
+    """Run a module of the package as a process that gets the request as JSON and ends with us; return its exit code."""
+    command = [sys.executable, "-P", "-m", module, json.dumps(request)]
+    with subprocess.Popen(command, env=os.environ | environment) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise

@@ -17,10 +17,7 @@ def check_dataset(root: Path, report: Report) -> None:
     >>> from journeylib.report.spec import read_suites, select
     >>> check_dataset(project_root(), select(read_suites(project_root()))[0])
     """
-    dataset = getattr(report.settings, "dataset", None)
-    if dataset is None:
-        return
-    path = dataset_file(dataset, root)
+    path = dataset_file(report.dataset, root)
     given = read_toml(path)
     _check_names(path, given)
     start, end = (_day(path, given, name) for name in ("observed_from", "observed_until"))
