@@ -12,7 +12,7 @@ from journeylib.errors import DataError, SpecError
 from journeylib.intake.declared import SETTINGS, check_keys, check_table, check_types
 from journeylib.intake.forms import NumberForm
 from journeylib.intake.records import Dialect
-from journeylib.parameters import DATABASE, read_toml, source_files
+from journeylib.parameters import read_toml, source_files
 
 
 class Condition(NamedTuple):
@@ -85,11 +85,6 @@ class TableSource:
         }
 
     @property
-    def is_database(self) -> bool:
-        """True for a PostgreSQL table, which has no file."""
-        return self.source == DATABASE
-
-    @property
     def mentioned(self) -> frozenset[str]:
         """The contract columns that the dataset speaks of, which the source must have."""
         return frozenset({*self.columns, *self.joined, *self.values, *self.skip})
@@ -127,7 +122,7 @@ class Dataset:
                 first=self.path.parent / source.source,
                 way_out=f"Mend source in [{source.name}] of {self.path}.",
             )
-        if foreign := [file for file in found if not _is_unicode(str(file))]:
+        if foreign := [file for file in found if re.search("[\ud800-\udfff]", str(file))]:
             raise DataError(
                 f"{source.name}: {len(foreign)} file names are not UTF-8",
                 first=ascii(str(foreign[0])),
@@ -172,11 +167,6 @@ def load_dataset(path: Path, frames: frozenset[str] = frozenset()) -> Dataset:
     sources = tuple(_table_source(path, name, tables.get(name, {}), name in frames) for name in named)
     dataset = Dataset(path, **settings, sources=sources)
     return dataset.within(None, None)
-
-
-def _is_unicode(text: str) -> bool:
-    """True for text without bytes that the system could not read as UTF-8."""
-    return not re.search("[\ud800-\udfff]", text)
 
 
 def _table_source(path: Path, table: str, given: dict, is_frame: bool) -> TableSource:

@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from journeylib.contract import Column, Table, contract_table
+from journeylib.contract import Table, contract_table
 from journeylib.errors import SpecError, did_you_mean
 from journeylib.intake.forms import THOUSANDS
 from journeylib.intake.moments import EPOCHS
@@ -92,15 +92,11 @@ def _check_words(path: Path, contract: Table, values: dict[str, dict], constants
         *(("constants", name, [word]) for name, word in constants.items()),
     ]:
         column = contract.column(name)
-        if wrong := [word for word in words if word and not _allows(column, word)]:
+        if wrong := [word for word in words if word and column.type == "enum" and word not in column.allowed]:
             raise SpecError(
                 f'{path}: [{contract.name}.{part}] {name} cannot be "{wrong[0]}"',
                 way_out=did_you_mean(wrong[0], column.allowed),
             )
-
-
-def _allows(column: Column, word: str) -> bool:
-    return column.type != "enum" or word in column.allowed
 
 
 def _trimmed(word: str) -> str:
@@ -132,9 +128,7 @@ def _is_zone(value: object) -> bool:
     return isinstance(value, str) and value in _zones()
 
 
-@functools.cache
-def _zones() -> set[str]:
-    return zoneinfo.available_timezones()
+_zones = functools.cache(zoneinfo.available_timezones)
 
 
 def _is_mark(value: object) -> bool:

@@ -101,12 +101,12 @@ def read_dataset(
     dataset = load_dataset(Path(toml), frozenset(frames)).within(observed_from, observed_until)
     scratch = _Scratch()
     read = {s.name: _read_table(engine, dataset, s, scratch.path, frames.get(s.name)) for s in dataset.sources}
-    check_references(engine, read)
+    check_references(read)
     if "customers" not in read:
         engine.define("customers", _customers_of_orders())
     tables = tuple(name for name in TABLES if name in read or name == "customers")
-    ledgers = [account(engine, judged) for judged in read.values()]
-    refused = [quarantine(engine, judged) for judged in read.values()]
+    ledgers = [account(judged) for judged in read.values()]
+    refused = [quarantine(judged) for judged in read.values()]
     found = [_problem(dataset, *of_table) for of_table in zip(dataset.sources, ledgers, refused, strict=True)]
     problems = tuple(problem for problem in found if problem)
     if problems and not tolerant:

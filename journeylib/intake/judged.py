@@ -1,8 +1,8 @@
 """One table in the engine, every row with the number of the first rule that it breaks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import pandas as pd
+import numpy as np
 
 from journeylib.contract import REASONS, Column, Table, contract_table
 from journeylib.engine import Engine, identifier, literal
@@ -67,19 +67,11 @@ class Judged:
             self._struck.append(name)
             self._define()
 
-    def refused(self, at_a_time: int = 500_000) -> Iterator[pd.DataFrame]:
-        """Yield ``source_row, rule`` of the rows set aside, in the order of the source."""
-        last = 0
+    def refused(self) -> np.ndarray:
+        """Return the rows set aside, in the order of the source: (n, 2) int, ``source_row`` and ``rule``."""
         judged = identifier(f"{self.table.name}_judged")
-        while True:
-            found = self.engine.table(
-                f"select source_row, cast(rule as integer) as rule from {judged}"
-                f" where rule > 0 and source_row > {last} order by source_row limit {at_a_time}"
-            )
-            if found.empty:
-                return
-            yield found
-            last = int(found["source_row"].iloc[-1])
+        sql = f"select source_row, cast(rule as bigint) as rule from {judged} where rule > 0 order by source_row"
+        return self.engine.table(sql, max_rows=sum(part.rows for part in self.opened.parts)).to_numpy()
 
     def _complete(self, dataset: Dataset) -> None:
         """Define ``<table>_read``: every row with all columns of the contract, in the order of the source."""

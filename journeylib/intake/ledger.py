@@ -39,9 +39,9 @@ class Ledger:
         return cls(*(pd.concat([getattr(part, name) for part in parts], ignore_index=True) for name in names))
 
 
-def account(engine: Engine, judged: Judged) -> Ledger:
+def account(judged: Judged) -> Ledger:
     """Add up one table, and refuse to go on unless in = used + quarantined, in rows and in money."""
-    table, opened = judged.table.name, judged.opened
+    engine, table, opened = judged.engine, judged.table.name, judged.opened
     money = judged.table.money if judged.has(judged.table.money) else ""
     into = _totals(engine, identifier(f"{table}_read"), money)
     used = _totals(engine, identifier(table), money)
@@ -69,10 +69,10 @@ def account(engine: Engine, judged: Judged) -> Ledger:
     )
 
 
-def quarantine(engine: Engine, judged: Judged) -> pd.DataFrame:
+def quarantine(judged: Judged) -> pd.DataFrame:
     """Return one line per broken rule: how many rows, and where the first one stands."""
     table, opened = judged.table.name, judged.opened
-    counts = engine.table(
+    counts = judged.engine.table(
         f"select cast(rule as integer) as rule, count(*) as rows, min(source_row) as first"
         f" from {identifier(f'{table}_judged')} where rule > 0 group by rule order by rule"
     )

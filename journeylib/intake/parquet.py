@@ -113,7 +113,7 @@ def glimpse_parquet(file: Path, most_rows: int) -> tuple[list[str], list[tuple[s
     leaves = {name: path for name, (path, kind) in paths.items() if not pa.types.is_struct(kind)}
     rows = []
     for group in dict.fromkeys((0, opened.num_row_groups - 1)) if opened.num_row_groups else ():
-        found = opened.read_row_group(group).slice(0, most_rows).to_pylist()
+        found = _rows(opened.read_row_group(group).slice(0, most_rows))
         rows += [tuple(_field(values, path) or "" for path in leaves.values()) for values in found]
     return list(leaves), rows
 

@@ -4,14 +4,13 @@ The DSN stands in an environment variable and nowhere else: no message repeats a
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from journeylib.engine import quoted
 from journeylib.errors import DataError, UsageError
 from journeylib.intake.dataset import TableSource
 from journeylib.intake.parts import Part
-from journeylib.intake.spool import ROWS_AT_A_TIME, Spooled, write_texts
+from journeylib.intake.spool import ROWS_AT_A_TIME, Spooled, texts, write_rows
 
 try:
     import psycopg
@@ -59,16 +58,11 @@ def _copy(connection, table: str, target: Path) -> Spooled:
         columns = cursor.execute(f"select * from {relation} limit 0").description
     names = [column.name for column in columns]
     with connection.cursor(name="journeylib") as cursor:
-        texts = ", ".join(f"cast({quoted(name)} as text)" for name in names)
-        cursor.execute(f"select {texts} from {relation}")
-        write_texts(target, names, _batches(cursor))
+        fields = ", ".join(f"cast({quoted(name)} as text)" for name in names)
+        cursor.execute(f"select {fields} from {relation}")
+        write_rows(target, texts(names), iter(lambda: cursor.fetchmany(ROWS_AT_A_TIME), []))
     floats = frozenset(column.name for column in columns if column.type_code in _FLOATS)
     return Spooled(target, Part.of(target, rows, f"postgres {table}"), floats)
-
-
-def _batches(cursor) -> Iterator[list[tuple]]:
-    while batch := cursor.fetchmany(ROWS_AT_A_TIME):
-        yield batch
 
 
 def _told(error: Exception, dsn: str) -> str:

@@ -23,7 +23,7 @@ _CAUSES = {
 }
 
 
-def check_references(engine: Engine, read: Mapping[str, Judged]) -> None:
+def check_references(read: Mapping[str, Judged]) -> None:
     """Set aside every row that contradicts another one; `read` holds the tables of a dataset by name."""
     if "customers" in read:
         for name, columns in _CUSTOMERS.items():
@@ -34,12 +34,12 @@ def check_references(engine: Engine, read: Mapping[str, Judged]) -> None:
         for column, reasons in _CAUSES.items():
             if read["events"].has(column):
                 _strike_causes(read["events"], column, reasons)
-        _note_ties(engine, read["events"])
+        _note_ties(read["events"])
     if "referrals" in read:
-        _check_referrals(engine, read)
+        _check_referrals(read)
 
 
-def _check_referrals(engine: Engine, read: Mapping[str, Judged]) -> None:
+def _check_referrals(read: Mapping[str, Judged]) -> None:
     referrals = read["referrals"]
     if "customers" in read and read["customers"].has("first_seen_at") and referrals.has("accepted_at"):
         _strike_early_referees(referrals)
@@ -52,7 +52,7 @@ def _check_referrals(engine: Engine, read: Mapping[str, Judged]) -> None:
     if referrals.has("referee_id"):
         _strike_old_customers(referrals)
         _strike_second_referrers(referrals)
-        _strike_cycles(engine, referrals)
+        _strike_cycles(referrals)
 
 
 def _strike_orphans(judged: Judged, column: str) -> None:
@@ -121,13 +121,14 @@ def _strike_second_referrers(referrals: Judged) -> None:
     )
 
 
-def _strike_cycles(engine: Engine, referrals: Judged) -> None:
+def _strike_cycles(referrals: Judged) -> None:
     """Set aside the invites of every cycle, and no others.
 
     Each invite points to the one that won its referrer. Pointers are doubled until none is left, or until they
     have gone round every cycle: only invites on a cycle are still pointed at then. A chain of n invites takes
     log2(n) rounds, whatever its shape.
     """
+    engine = referrals.engine
     engine.keep(
         "referral_steps",
         "select r.source_row as start, up.source_row as target from referrals as r"
@@ -146,9 +147,9 @@ def _strike_cycles(engine: Engine, referrals: Judged) -> None:
     )
 
 
-def _note_ties(engine: Engine, events: Judged) -> None:
+def _note_ties(events: Judged) -> None:
     """Note how many touchpoints only their id puts in order."""
-    tied = engine.table(
+    tied = events.engine.table(
         "select coalesce(sum(events), 0) as events from (select count(*) as events from events"
         " group by customer_id, occurred_at, sequence having count(*) > 1)"
     )["events"].item()

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from journeylib.contract import REASONS
 from journeylib.errors import DataError
 from journeylib.intake.grammar import Rule
 from journeylib.intake.judged import Judged
 from journeylib.intake.parts import Record
+from journeylib.intake.spool import ROWS_AT_A_TIME, write_rows
 from journeylib.private import private_file
 
-ROWS_AT_A_TIME = 50_000
 SCHEMA = pa.schema(
     [
         ("table", pa.string()),
@@ -39,8 +38,7 @@ def refused_rows(
     for name, judged in read.items():
         if table not in ("", name):
             continue
-        batches = [batch.to_numpy() for batch in judged.refused()]
-        found = np.concatenate(batches) if batches else np.empty((0, 2), dtype=np.int64)
+        found = judged.refused()
         numbers = [number for number, rule in enumerate(judged.rules, start=1) if rule.reason in asked]
         found = found[np.isin(found[:, 1], numbers)]
         rules = dict(found.tolist())
@@ -59,19 +57,10 @@ def offenders(read: Mapping[str, Judged], table: str, reason: str, max_rows: int
 def write_refused(read: Mapping[str, Judged], path: Path, expected: int, faults_only: bool = False) -> int:
     """Write refused rows to a Parquet file that only its owner can read, whole or not at all."""
     with private_file(path, "the quarantine") as file:
-        written = _write(refused_rows(read, faults_only=faults_only), file)
+        lines = refused_rows(read, faults_only=faults_only)
+        written = write_rows(file, SCHEMA, iter(lambda: list(islice(lines, ROWS_AT_A_TIME)), []), compression="zstd")
         if written != expected:
             raise DataError(f"{written:,} refused rows were found again, not {expected:,}", way_out="Read them anew.")
-    return written
-
-
-def _write(lines: Iterator[tuple], file) -> int:
-    written = 0
-    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-        while batch := list(islice(lines, ROWS_AT_A_TIME)):
-            columns = [pa.array(c, f.type) for c, f in zip(zip(*batch, strict=True), SCHEMA, strict=True)]
-            writer.write_table(pa.table(columns, schema=SCHEMA))
-            written += len(batch)
     return written
 
 

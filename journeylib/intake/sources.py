@@ -13,6 +13,7 @@ from journeylib.intake.parts import OpenTable
 from journeylib.intake.postgres import spool_postgres
 from journeylib.intake.spool import Spooled, spool_duckdb, spool_frame, spool_sqlite
 from journeylib.intake.textfile import TextTable
+from journeylib.parameters import DATABASE
 
 
 def open_table(dataset: Dataset, source: TableSource, scratch: Path, frame: pd.DataFrame | None = None) -> OpenTable:
@@ -20,7 +21,7 @@ def open_table(dataset: Dataset, source: TableSource, scratch: Path, frame: pd.D
     try:
         if frame is not None:
             return _spooled(source, scratch, lambda target: spool_frame(frame, target))
-        if source.is_database:
+        if source.source == DATABASE:
             return _spooled(source, scratch, lambda target: spool_postgres(source, target))
         return _open_files(source, dataset.files(source), scratch)
     except OSError as error:

@@ -6,7 +6,7 @@ Each gives the rows as its source counts them, so that the ledger's "in" does no
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -69,7 +69,7 @@ def _copy_sqlite(connection: sqlite3.Connection, database: Path, table: str, tar
         found = connection.execute(f"select * from {quoted(table)}")
     names = [column[0] for column in found.description]
     floats: set[str] = set()
-    write_texts(target, names, _as_text(found, names, database, floats))
+    write_rows(target, texts(names), _as_text(found, names, database, floats))
     return Spooled(target, Part.of(database, rows), frozenset(floats))
 
 
@@ -85,10 +85,19 @@ def _as_text(found: sqlite3.Cursor, names: list[str], database: Path, floats: se
         yield [tuple(None if value is None else str(value) for value in row) for row in batch]
 
 
-def write_texts(target: Path, names: Sequence[str], batches: Iterable[Sequence[tuple]]) -> None:
-    """Write batches of rows of text into a Parquet file."""
-    schema = pa.schema([(name, pa.string()) for name in names])
-    with pq.ParquetWriter(target, schema) as writer:
+def texts(names: Sequence[str]) -> pa.Schema:
+    """Return the schema of columns that are all text."""
+    return pa.schema([(name, pa.string()) for name in names])
+
+
+def write_rows(
+    target: Path | BinaryIO, schema: pa.Schema, batches: Iterable[Sequence[tuple]], compression: str = "snappy"
+) -> int:
+    """Write batches of rows into a Parquet file, and return how many rows there were."""
+    rows = 0
+    with pq.ParquetWriter(target, schema, compression=compression) as writer:
         for batch in batches:
-            columns = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
-            writer.write_table(pa.table(columns, schema=schema))
+            columns = map(pa.array, zip(*batch, strict=True), schema.types)
+            writer.write_table(pa.table(list(columns), schema=schema))
+            rows += len(batch)
+    return rows
