@@ -3,6 +3,8 @@
 import tomllib
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from journeylib.contract import TABLES as CONTRACT
@@ -204,6 +206,12 @@ def test_nested_parquet_columns_are_called_by_their_path(tmp_path):
     frame.to_parquet(tmp_path / "events.parquet")
     found = glimpse(tmp_path / "events.parquet")
     assert (found.names, found.rows) == (("id", "traffic.medium", "traffic.source"), (("7", "cpc", ""),))
+
+
+def test_parquet_day_that_no_calendar_has_stays_text(tmp_path):
+    days = pa.array([9_000_000, 19_000], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"customer_id": ["1", "2"], "ordered_at": days}), tmp_path / "orders.parquet")
+    assert glimpse(tmp_path / "orders.parquet").values("ordered_at") == ["26611-03-02", "2022-01-08"]
 
 
 def test_synonyms_are_plain_and_name_columns_of_the_contract():

@@ -1,12 +1,11 @@
 """What people buy: each at their own rate with the season, until they leave; every order knows what caused it."""
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from journeylib.simulate.clock import Clock
-from journeylib.simulate.people import NEVER, People
+from journeylib.simulate.people import NEVER, Columns, People
 from journeylib.simulate.settings import BEHAVIOURS, WorldSettings
 
 CAUSES = ("first", "own", *BEHAVIOURS, "message")
@@ -18,7 +17,7 @@ FAVOURITE = 0.7  # chance that an order is of the person's favourite category
 
 
 @dataclass(frozen=True)
-class Orders:
+class Orders(Columns):
     """Orders as arrays, one entry each, ordered by person and time, told beyond the window of observation.
 
     Money is in whole cents. `happens` says whether the order is placed in the world as it is; the other two,
@@ -38,10 +37,6 @@ class Orders:
     happens: np.ndarray
     happens_not_referred: np.ndarray
     happens_not_referring: np.ndarray
-
-    def take(self, places: np.ndarray) -> "Orders":
-        """Return some of the orders, in the order of `places`."""
-        return Orders(**{f.name: getattr(self, f.name)[places] for f in dataclasses.fields(self)})
 
 
 def send_messages(

@@ -121,6 +121,11 @@ def friend_days(people: People, invites: Invites) -> np.ndarray:
     return np.floor(joined + invites.join_age) - np.floor(joined)
 
 
+def days_late(people: People, referred: np.ndarray) -> np.ndarray:
+    """Return how many days after the referral each of the `referred` would have come; NaN for the others."""
+    return np.where(referred, people.organic - np.where(referred, people.joined, 0.0), np.nan)
+
+
 def margin_after(begin: np.ndarray, orders: Orders, happens: np.ndarray, margin: np.ndarray) -> np.ndarray:
     """Return each person's margin, less refunds, from day `begin` to `HORIZON` days later, both included."""
     start = begin[orders.person]
@@ -167,7 +172,7 @@ def _referral(sums: Sums, people: People, bought: np.ndarray, gained: Outcomes) 
     sums.mean("margin_365_others", gained.margin / 100, bought & ~people.referred)
     sums.mean("referred", people.referred[bought])
     sums.mean("fraud_of_referred", people.fraud, real)
-    late = np.where(real, people.organic - np.where(real, people.joined, 0.0), np.inf)
+    late = days_late(people, real)
     sums.mean("l2_incrementality", late > HORIZON, genuine)
     sums.mean("l2_incrementality_with_fraud", late > HORIZON, real)
     sums.mean("l2_days_brought_forward", late, genuine & (late <= HORIZON))

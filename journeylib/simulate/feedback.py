@@ -1,6 +1,5 @@
 """What people answer when asked: satisfaction decides both the score and whether there is one."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from journeylib.simulate.buying import Orders
 from journeylib.simulate.clock import Clock
-from journeylib.simulate.people import NEVER, People
+from journeylib.simulate.people import NEVER, Columns, People
 from journeylib.simulate.settings import WorldSettings
 from journeylib.simulate.touchpoints import TouchLog
 
@@ -19,7 +18,7 @@ DISAPPOINTMENT = 2.5  # taken off satisfaction after a bad experience
 
 
 @dataclass(frozen=True)
-class Feedback:
+class Feedback(Columns):
     """One entry a question asked: `would_score` is what the person thinks, answered (`responded` < NEVER) or not."""
 
     person: np.ndarray
@@ -28,10 +27,6 @@ class Feedback:
     instrument: np.ndarray
     satisfaction: np.ndarray
     would_score: np.ndarray
-
-    def take(self, places: np.ndarray) -> "Feedback":
-        """Return some of the questions, in the order of `places`."""
-        return Feedback(**{f.name: getattr(self, f.name)[places] for f in dataclasses.fields(self)})
 
 
 def ask(

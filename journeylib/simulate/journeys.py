@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from journeylib.simulate.clock import Clock
-from journeylib.simulate.people import NEVER, People
+from journeylib.simulate.people import NEVER, Columns, People
 from journeylib.simulate.settings import WorldSettings
 from journeylib.simulate.touchpoints import SORTS, TouchLog, codes
 
@@ -25,7 +25,7 @@ _IS_PAID = np.array([sort.control == "paid" for sort in SORTS.values()])
 
 
 @dataclass(frozen=True)
-class Requests:
+class Requests(Columns):
     """Requests at the point of decision: who, when, wait in hours (NEVER: no reply), chance to buy, and outcome."""
 
     person: np.ndarray
@@ -104,7 +104,7 @@ def _decide(
     log.add("reply", there[asks][replied], reply[asks][replied], link=asked[replied])
     in_cart = ~asks
     log.add("cart", there[in_cart], time[in_cart])
-    return joined, Requests(*(column[asks] for column in (there, time, hours, chance, bought)))
+    return joined, Requests(there, time, hours, chance, bought).take(asks)
 
 
 def research(settings: WorldSettings, clock: Clock, rng: np.random.Generator, people: People, log: TouchLog) -> None:

@@ -5,7 +5,9 @@ having been referred, with or without referring others. So the difference betwee
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -18,8 +20,22 @@ _FIFTHS = (-0.8416, -0.2533, 0.2533, 0.8416)
 _THIRDS = (-0.4307, 0.4307)
 
 
+class Columns:
+    """Arrays of one length, an entry each for people, orders, invites and the like; a dataclass names them."""
+
+    def take(self, places: np.ndarray) -> Self:
+        """Return some of the entries, in the order of `places`."""
+        return type(self)(**{f.name: getattr(self, f.name)[places] for f in dataclasses.fields(self)})
+
+    @classmethod
+    def gather(cls, parts: Sequence[Self]) -> Self:
+        """Return the entries of all parts as one."""
+        names = [f.name for f in dataclasses.fields(cls)]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
 @dataclass(frozen=True)
-class People:
+class People(Columns):
     """People as arrays, one entry each; times in days, ages in days since joining, NEVER for what never comes.
 
     `root` is the first of their circle (`generation` 0), `referrer` the place of the one who brought them (-1:
@@ -60,14 +76,6 @@ class People:
     def __len__(self) -> int:
         return self.root.size
 
-    def take(self, places: np.ndarray) -> "People":
-        """Return some of the people, in the order of `places`."""
-        return People(**{f.name: getattr(self, f.name)[places] for f in dataclasses.fields(self)})
-
-    def replace(self, **columns: np.ndarray) -> "People":
-        """Return the people with other values in some columns."""
-        return dataclasses.replace(self, **columns)
-
     @property
     def referred(self) -> np.ndarray:
         """Those whom a referral brought, fraud included."""
@@ -82,12 +90,6 @@ class People:
         """When they take up a behaviour, if they are still there; else NEVER."""
         age = self.adopts[:, BEHAVIOURS.index(behaviour)]
         return np.where(age < self.lifetime, self.joined + age, NEVER)
-
-
-def gather(generations: list[People]) -> People:
-    """Return all generations as one, roots first."""
-    names = [f.name for f in dataclasses.fields(People)]
-    return People(**{name: np.concatenate([getattr(g, name) for g in generations]) for name in names})
 
 
 def born(

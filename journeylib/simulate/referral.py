@@ -15,7 +15,7 @@ import numpy as np
 from journeylib.errors import ParameterError
 from journeylib.simulate.clock import Clock
 from journeylib.simulate.journeys import FirstJourneys, first_journeys
-from journeylib.simulate.people import NEVER, ORGANIC, PAID, REFERRED, People, born, gather, lifetimes
+from journeylib.simulate.people import NEVER, ORGANIC, PAID, REFERRED, Columns, People, born, lifetimes
 from journeylib.simulate.settings import BEHAVIOURS, NETWORK, WorldSettings
 
 SPARE_ROOTS = 50
@@ -24,7 +24,7 @@ MOST_PER_ROOT = 10
 
 
 @dataclass(frozen=True)
-class Invites:
+class Invites(Columns):
     """Every invite that would be sent, one entry each, told beyond the window of observation.
 
     `age` is the referrer's age in days, `join_age` the same when the friend joins by this invite, `came`
@@ -41,10 +41,6 @@ class Invites:
     sent: np.ndarray
     sent_not_referred: np.ndarray
     referee: np.ndarray
-
-    def take(self, places: np.ndarray) -> "Invites":
-        """Return some of the invites, in the order of `places`."""
-        return Invites(**{f.name: getattr(self, f.name)[places] for f in dataclasses.fields(self)})
 
 
 def populate(
@@ -77,10 +73,9 @@ def populate(
         friends, invites = _friends(settings, clock, rng, generation, invites, before)
         sent.append(invites)
         before, generation = before + len(generation), friends
-    everyone = gather(generations)
-    invites = Invites(*(np.concatenate([getattr(part, f.name) for part in sent]) for f in dataclasses.fields(Invites)))
+    everyone = People.gather(generations)
     known = everyone.tracked | (everyone.joined < clock.days)
-    people, invites = _whole_circles(everyone, invites, known, size)
+    people, invites = _whole_circles(everyone, Invites.gather(sent), known, size)
     return people, invites, journeys
 
 
@@ -100,7 +95,8 @@ def _invite(s: WorldSettings, rng: np.random.Generator, people: People) -> tuple
     first, first_plain = (_first(people, who, age, ok & sends[who]) for ok in (offered, ~only_referred))
     lifetime = lifetimes(s, people, True, first)
     plain = lifetimes(s, people, False, first_plain)
-    people = people.replace(
+    people = dataclasses.replace(
+        people,
         lifetime=lifetime,
         first_invite=np.where(first < lifetime, first, NEVER),
         lifetime_not_referred=np.where(people.referred, plain, lifetime),
@@ -208,4 +204,4 @@ def _whole_circles(people: People, invites: Invites, known: np.ndarray, size: in
     invites = invites.take(np.flatnonzero(place[invites.referrer] >= 0))
     invites = dataclasses.replace(invites, referrer=place[invites.referrer], referee=place[invites.referee])
     people = people.take(chosen)
-    return people.replace(referrer=place[people.referrer]), invites
+    return dataclasses.replace(people, referrer=place[people.referrer]), invites

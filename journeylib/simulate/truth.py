@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from journeylib.simulate.buying import CAUSES, Orders
 from journeylib.simulate.clock import Clock
-from journeylib.simulate.estimands import DECIMALS, Outcomes
+from journeylib.simulate.estimands import DECIMALS, Outcomes, days_late
 from journeylib.simulate.feedback import Feedback
 from journeylib.simulate.journeys import Requests
 from journeylib.simulate.people import People
@@ -19,7 +19,7 @@ ROUTES = ("organic", "paid", "referral")
 def customers_truth(clock: Clock, ids: Ids, people: People, gained: Outcomes) -> pa.Table:
     """Return what is true of each person: who they are, how they came, both lives they could have led."""
     bought = people.joined < clock.days
-    late = _late(people, bought & people.referred)
+    late = days_late(people, bought & people.referred)
     joined = np.where(bought, people.joined, np.inf)
     detracted = np.where(people.detracts < people.lifetime, joined + people.detracts, np.inf)
     outcomes = {
@@ -116,11 +116,6 @@ def numbers(values: np.ndarray) -> pa.Array:
     """
     values = np.asarray(values, dtype=float)
     return pa.array(np.round(values, DECIMALS), mask=~np.isfinite(values))
-
-
-def _late(people: People, real: np.ndarray) -> np.ndarray:
-    """Return how many days after the referral each referred person would have come; NaN for the others."""
-    return np.where(real, people.organic - np.where(real, people.joined, 0.0), np.nan)
 
 
 def _dates(clock: Clock, time: np.ndarray) -> pa.Array:

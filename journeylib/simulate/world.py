@@ -1,7 +1,7 @@
 """Put a world together, block by block: circles of friends never reach over a block, so blocks are independent."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 
 import numpy as np
@@ -100,17 +100,8 @@ def simulate(preset: str | WorldSettings = "healthy", customers: int | None = No
 def tell(settings: WorldSettings) -> Iterator[Block]:
     """Make a world's blocks, one after the other: memory for one suffices, however large the world."""
     clock = Clock.of(settings)
-    for number in range(blocks_of(settings)):
-        yield _tell_block(settings, clock, number, min(BLOCK, settings.customers - number * BLOCK))
-
-
-def blocks_of(settings: WorldSettings) -> int:
-    """Return how many blocks a world has.
-
-    >>> blocks_of(WorldSettings(customers=120_000))
-    3
-    """
-    return -(-settings.customers // BLOCK)
+    for number, told in enumerate(range(0, settings.customers, BLOCK)):
+        yield _tell_block(settings, clock, number, min(BLOCK, settings.customers - told))
 
 
 def summary(sums) -> dict[str, float | None]:
@@ -176,8 +167,7 @@ def _own_journeys(people: People, journeys: FirstJourneys) -> tuple[TouchLog, Re
     requests = journeys.requests
     who = place[requests.person]
     asked = (who >= 0) & people.tracked[who]
-    columns = (who, requests.time, requests.hours, requests.chance, requests.bought)
-    return log, Requests(*(column[asked] for column in columns)), first_sort
+    return log, replace(requests, person=who).take(asked), first_sort
 
 
 def _frames(blocks: list[dict[str, pa.Table]]) -> dict[str, pd.DataFrame]:

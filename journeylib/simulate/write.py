@@ -1,5 +1,6 @@
 """Write a world to a folder as a company would hand over its records, and the truth beside it, in one step."""
 
+import datetime as dt
 import json
 import os
 import shutil
@@ -165,13 +166,13 @@ def _write_words(settings: WorldSettings, stage: Path, format: str, rows: dict, 
 
 
 def _toml(settings: WorldSettings, title: str, format: str, rows: dict[str, int]) -> str:
-    end = settings.start.toordinal() + settings.days - 1
+    end = settings.start + dt.timedelta(days=settings.days - 1)
     tables = "".join(f'\n[{name}]\nsource = "{name}.{format}"\n' for name in rows)
     return f"""# Synthetic data: made by `journey simulate`, no real person or company.
 title = "Simulated: {title}"
 currency = "{settings.currency}"
-observed_from = {settings.start.isoformat()}
-observed_until = {type(settings.start).fromordinal(end).isoformat()}
+observed_from = {settings.start}
+observed_until = {end}
 time_zone = "UTC"
 {tables}"""
 
