@@ -29,7 +29,7 @@ class NumberForm(NamedTuple):
     decimal: str = "."
     thousands: str = ""
 
-    def pattern(self, decimals: int = 4) -> str:
+    def pattern(self, decimals: int) -> str:
         """Return the pattern of a whole number in this form; with a thousands mark, groups must be strict."""
         whole = rf"\d{{1,3}}([{self.thousands}]\d{{3}})*" if self.thousands else r"\d+"
         return rf"-?{whole}([{self.decimal}]\d{{1,{decimals}}}0*)?"

@@ -98,7 +98,7 @@ def reading(
     return sql, rules
 
 
-def _cleaned(texts: tuple[str, ...], joined: bool = False) -> str:
+def _cleaned(texts: tuple[str, ...], joined: bool) -> str:
     """Return text without blanks at its ends, in Unicode's composed form; null when nothing is left.
 
     Of several the first that is not empty counts, unless they are joined.

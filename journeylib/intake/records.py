@@ -239,7 +239,8 @@ def _within_quotes(codes, at, is_quote, after, marks: bytes, at_end: bool) -> np
     """Return which special bytes stand inside quotes, the quotes themselves included; refuse stray quotes."""
     opened = np.cumsum(is_quote) % 2 == 1
     before = np.where(at > 0, codes[at - 1], LF)
-    edge = _table(marks[:1] + b"\r\n")
+    edge = np.zeros(256, dtype=bool)  # which bytes end a field
+    edge[[marks[0], LF, CR]] = True
     # A doubled quote closes and opens at once, so a quote may stand beside a quote.
     stray = is_quote & np.where(opened, ~edge[before] & (before != marks[1]), ~edge[after] & (after != marks[1]))
     fields = np.flatnonzero(is_quote & opened & edge[before])
@@ -260,13 +261,6 @@ def _check_length(starts: np.ndarray, size: int) -> None:
     if lengths.max() > LONGEST_RECORD:
         what = f"a record of more than {LONGEST_RECORD:,} bytes starts here, as after a quote that never closes"
         raise _BadQuoteError(int(starts[np.argmax(lengths)]), what)
-
-
-def _table(codes: bytes) -> np.ndarray:
-    """Return a look-up table that is True at some byte values."""
-    table = np.zeros(256, dtype=bool)
-    table[list(codes)] = True
-    return table
 
 
 def _lines(text: bytes) -> int:

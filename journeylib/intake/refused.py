@@ -54,7 +54,7 @@ def offenders(read: Mapping[str, Judged], table: str, reason: str, max_rows: int
     return pd.DataFrame(found, columns=SCHEMA.names).astype({"line": "int64", "is_fault": bool})
 
 
-def write_refused(read: Mapping[str, Judged], path: Path, expected: int, faults_only: bool = False) -> int:
+def write_refused(read: Mapping[str, Judged], path: Path, expected: int, faults_only: bool) -> int:
     """Write refused rows to a Parquet file that only its owner can read, whole or not at all."""
     with private_file(path, "the quarantine") as file:
         lines = refused_rows(read, faults_only=faults_only)

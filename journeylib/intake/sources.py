@@ -16,7 +16,7 @@ from journeylib.intake.textfile import TextTable
 from journeylib.parameters import DATABASE
 
 
-def open_table(dataset: Dataset, source: TableSource, scratch: Path, frame: pd.DataFrame | None = None) -> OpenTable:
+def open_table(dataset: Dataset, source: TableSource, scratch: Path, frame: pd.DataFrame | None) -> OpenTable:
     """Open a table; DataError names the file, the column and the way out. `frame` stands for its files."""
     try:
         if frame is not None:

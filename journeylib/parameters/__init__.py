@@ -5,13 +5,7 @@ its second cell, because papermill and jupyter-scheduler hand over whatever they
 """
 
 from journeylib.parameters.fields import parameter, plain, typed
-from journeylib.parameters.notebooks import (
-    NOTEBOOKS,
-    DataHealth,
-    KnownTruth,
-    LifetimeValue,
-    RepeatPurchaseSurvival,
-)
+from journeylib.parameters.notebooks import NOTEBOOKS, LifetimeValue
 from journeylib.parameters.project import (
     DATABASE,
     DATASET_KEYS,
@@ -27,8 +21,7 @@ from journeylib.parameters.project import (
 from journeylib.parameters.running import notebook_parameters, parameters, validate
 
 __all__ = [
-    "DATABASE", "DATASET_KEYS", "DATASET_NAME", "NOTEBOOKS", "QUARANTINE", "TABLE_NAMES", "DataHealth", "KnownTruth",
-    "LifetimeValue", "RepeatPurchaseSurvival",
+    "DATABASE", "DATASET_KEYS", "DATASET_NAME", "NOTEBOOKS", "QUARANTINE", "TABLE_NAMES", "LifetimeValue",
     "dataset_file", "dataset_inputs", "notebook_parameters", "parameter", "parameters", "plain", "project_root",
     "read_toml", "source_files", "typed", "validate",
 ]  # fmt: skip

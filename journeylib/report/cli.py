@@ -168,7 +168,7 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
         signal.signal(signal.SIGHUP, terminated)
     progress = Progress(log_format)
     built = build_reports(root, suites, reports, progress, jobs=jobs, force=force, fail_fast=fail_fast, wait=wait)
-    for report in built.reports:
+    for report in built:
         said = f"{report['status']:15} {report['suite']}/{report['id']}"
         traceback = f" Traceback: {report['log']}" if report["log"] else ""
         click.echo(f"{said}  {report['reason']}{traceback}".rstrip())
@@ -176,7 +176,7 @@ def build(root: Path, names, pairs, jobs, force, dry_run, fail_fast, wait, log_f
         click.echo(f"faulty rows of its data, for you alone: {kept.relative_to(root)}")
     front = Site(root).link / "index.html"
     click.echo(f"\n{front.relative_to(root)}\n{front.as_uri()}")
-    sys.exit(built.exit_code)
+    sys.exit(max((report["exit_code"] for report in built), default=0))
 
 
 @main.command()

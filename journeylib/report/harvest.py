@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from journeylib.report import manifest
-from journeylib.report.render import PAPERMILL_ERROR, RECORD, records
+from journeylib.report.render import PAPERMILL_ERROR, RECORD, joined, records
 
 CSV = "text/csv"
 PICTURES = ("image/png", "image/jpeg")
@@ -95,7 +95,7 @@ def take_tables(notebook: Mapping, page: str) -> dict[str, bytes]:
                 place, more = f"{page}.{re.sub(r'[^A-Za-z0-9_-]', '', cell['id'])}", 1
                 while (path := f"{place}{f'-{more}' * (more > 1)}.csv") in taken:
                     more += 1
-                taken[path] = (text if isinstance(text, str) else "".join(text)).encode()
+                taken[path] = joined(text).encode()
                 output["metadata"]["table"] = posixpath.basename(path)
     return taken
 

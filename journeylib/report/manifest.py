@@ -43,13 +43,14 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def canonical(value: object) -> bytes:
-    """Return JSON that is the same for equal values: sorted keys, no spaces, no NaN.
+def digest(value: object) -> str:
+    """Return the digest of plain data, the same for equal values: of JSON with sorted keys, no spaces, no NaN.
 
-    >>> canonical({"b": 1, "a": [2.5]})
-    b'{"a":[2.5],"b":1}'
+    >>> digest({"b": 1, "a": [2.5]}) == sha256(b'{"a":[2.5],"b":1}')
+    True
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return sha256(text.encode())
 
 
 def readable(value: object) -> bytes:
@@ -93,7 +94,7 @@ def intact(records: Iterable[Mapping], folder: Path) -> bool:
 def source_sha256() -> str:
     """Return the digest of the package's own source, page template included."""
     files = (f for f in PACKAGE.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
-    return sha256(canonical(sorted((f.relative_to(PACKAGE).as_posix(), sha256(f.read_bytes())) for f in files)))
+    return digest(sorted((f.relative_to(PACKAGE).as_posix(), sha256(f.read_bytes())) for f in files))
 
 
 @functools.cache
@@ -123,7 +124,7 @@ def entry(report: Report, made_from: Mapping[str, str], inputs: Iterable[dict]) 
         "notebook": f"notebooks/{report.notebook}.ipynb",
         "parameters": plain(report.settings),
         "rebuild": shlex.join(["journey", "build", report.ref, "--force", *(f"-p{text}" for text in report.given)]),
-        "key": sha256(canonical(made_from)),
+        "key": digest(made_from),
         "made_from": dict(made_from),
         "notebook_sha256": made_from["notebook"],
         "source_sha256": made_from["code"],

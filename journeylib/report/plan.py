@@ -48,10 +48,8 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
     Data that are not there or cannot be read are the problem of their reports alone; the others can run.
     Only a dataset named on the command line is refused at once.
     """
-    digest = functools.cache(lambda path: manifest.file_record(path, root))
-    environment = manifest.sha256(
-        manifest.canonical([manifest.lock_sha256(root), platform.python_version(), manifest.versions()])
-    )
+    file_record = functools.cache(lambda path: manifest.file_record(path, root))
+    environment = manifest.digest([manifest.lock_sha256(root), platform.python_version(), manifest.versions()])
     code = manifest.source_sha256()
     steps, keys = [], {}
     for report in reports:
@@ -60,7 +58,7 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
         try:
             if report.dataset is not None:
                 check_dataset(root, report)
-                inputs = [digest(path) for path in dataset_inputs(report.dataset, root)]
+                inputs = [file_record(path) for path in dataset_inputs(report.dataset, root)]
                 unseen = _unseen(root, report.dataset)
         except OSError as error:
             problem = DataError(
@@ -71,13 +69,13 @@ def prepare(root: Path, reports: Iterable[Report]) -> list[Step]:
                 raise
             problem = error
         made_from = {
-            "spec": manifest.sha256(manifest.canonical([report.ref, report.title])),
+            "spec": manifest.digest([report.ref, report.title]),
             "notebook": source_digest(content, report.notebook),
-            "parameters": manifest.sha256(manifest.canonical(plain(report.settings))),
-            "data": manifest.sha256(manifest.canonical([*inputs, *unseen])),
+            "parameters": manifest.digest(plain(report.settings)),
+            "data": manifest.digest([*inputs, *unseen]),
             "code": code,
             "environment": environment,
-            "needs": manifest.sha256(manifest.canonical([keys[ref] for ref in report.needs])),
+            "needs": manifest.digest([keys[ref] for ref in report.needs]),
         }
         blank = manifest.entry(report, made_from, inputs)
         keys[report.ref] = blank["key"]
@@ -135,7 +133,7 @@ def source_digest(content: bytes, name: str) -> str:
         cells = [
             (c["cell_type"], "".join(c["source"]), sorted(c["metadata"].get("tags", ()))) for c in notebook["cells"]
         ]
-        content = manifest.canonical(cells)
+        digest = manifest.digest(cells)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SpecError(
             f"notebooks/{name}.ipynb is not a notebook of format 4",
@@ -148,7 +146,7 @@ def source_digest(content: bytes, name: str) -> str:
             f"notebooks/{name}.ipynb has {tagged} cells tagged parameters, not one",
             way_out="Tag the cell that sets them, or its values would win over the report's.",
         )
-    return manifest.sha256(content)
+    return digest
 
 
 def _unseen(root: Path, dataset: str) -> list[str]:

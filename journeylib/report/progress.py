@@ -13,7 +13,7 @@ from journeylib.report import manifest
 class Progress:
     """Tell of a build on stderr; `form` is ``text`` or ``json`` (one object a line)."""
 
-    def __init__(self, form: str = "text"):
+    def __init__(self, form: str):
         self.form = form
         self.live = form == "text" and sys.stderr.isatty()
         self.lines: dict[str, object] = {}

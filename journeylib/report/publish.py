@@ -123,10 +123,10 @@ class Site:
             if path != self.logs:
                 discard(path)
 
-    def publish(self, run: dict, pages: Mapping[str, bytes], kept: Iterable[str] = ()) -> Path:
+    def publish(self, run: dict, pages: Mapping[str, bytes], kept: Iterable[str] = ()) -> None:
         """Publish a run: new `pages` by path, and the `kept` ones as the current run has them.
 
-        Returns its folder. Whatever fails on the way, the site is the one before or the new one.
+        Whatever fails on the way, the site is the one before or the new one.
         """
         stage, target = self.work / run["run_id"] / "site", self.runs / run["run_id"]
         for name in kept:
@@ -142,7 +142,6 @@ class Site:
         os.symlink(os.path.relpath(target, self.reports), pointer)
         os.replace(pointer, self.link)
         _flush(self.reports)
-        return target
 
     def prune(self, keep: int = KEPT_RUNS) -> None:
         """Remove all but the newest `keep` runs; the current one always stays."""

@@ -66,7 +66,7 @@ def report_page(notebook: Mapping, report: Mapping) -> str:
     True
     """
     writer = PageWriter()
-    cells = [{**c, "source": _joined(c["source"])} for c in notebook["cells"] if PAPERMILL_ERROR not in _tags(c)]
+    cells = [{**c, "source": joined(c["source"])} for c in notebook["cells"] if PAPERMILL_ERROR not in _tags(c)]
     title, lede, cells = _opening(cells, report)
     answer = _answer(cells, report, writer)
     argument = [c for c in cells if IN_THE_ANSWER.isdisjoint(_tags(c))]
@@ -223,21 +223,21 @@ def _parts(output: Mapping, cell: str, writer: PageWriter) -> list[dict]:
     """Return what one output shows: judgements from its records, else its HTML, else its plain text."""
     if output["output_type"] == "stream":
         kind = "warning" if output["name"] == "stderr" else "text"
-        return [_text(kind, terminal_text(_joined(output["text"])), writer)]
+        return [_text(kind, terminal_text(joined(output["text"])), writer)]
     if output["output_type"] == "error":
         return [{"kind": "error", "text": terminal_text(f"{output['ename']}: {output['evalue']}")}]
     data, found = output["data"], records(output)
     if found and ("text/html" not in data or all(r["kind"] in SHOWN_BY_THE_PAGE for r in found)):
-        return list(_grouped(found, caption(_joined(data.get("text/html", ""))), writer))
+        return list(_grouped(found, caption(joined(data.get("text/html", ""))), writer))
     pictures = [kind for kind in data if kind.startswith("image/")]
     parts = [{"kind": "figure", **figure(data, output.get("metadata", {}), cell)}] if pictures else []
     if "text/html" in data:
         table = output.get("metadata", {}).get("table", "")
-        parts.append({"kind": "html", "html": writer.fragment(_joined(data["text/html"])), "table": table})
+        parts.append({"kind": "html", "html": writer.fragment(joined(data["text/html"])), "table": table})
     elif "text/markdown" in data:
-        parts.append({"kind": "html", "html": writer.markdown(_joined(data["text/markdown"]))})
+        parts.append({"kind": "html", "html": writer.markdown(joined(data["text/markdown"]))})
     elif "text/plain" in data and not parts:
-        parts.append(_text("text", terminal_text(_joined(data["text/plain"])), writer))
+        parts.append(_text("text", terminal_text(joined(data["text/plain"])), writer))
     return parts
 
 
@@ -271,7 +271,8 @@ def _records(cell: Mapping) -> list[dict]:
     return [record for output in cell.get("outputs", ()) for record in records(output)]
 
 
-def _joined(text: str | list[str]) -> str:
+def joined(text: str | list[str]) -> str:
+    """Return text of a notebook, which may stand there in lines."""
     return text if isinstance(text, str) else "".join(text)
 
 

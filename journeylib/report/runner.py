@@ -23,35 +23,20 @@ LONGEST_WAIT = 3600.0  # seconds; the system takes no more than some weeks
 LONGEST_TEMPORARY = 60  # characters; Unix sockets lie below, and their paths end at about 100
 
 
-@dataclasses.dataclass(frozen=True)
-class Built:
-    """What a build came to: the entries of the reports asked for, and the id of the run if one was published.
-
-    >>> Built(({"exit_code": 0}, {"exit_code": 3}, {"exit_code": 1})).exit_code
-    3
-    """
-
-    reports: tuple[dict, ...]
-    run_id: str = ""
-
-    @property
-    def exit_code(self) -> int:
-        """The highest of all reports: 0 good, 1 failed, 2 wrong parameters, 3 data or results refused."""
-        return max((r["exit_code"] for r in self.reports), default=0)
-
-
 def build(
     root: Path,
     suites: list[Suite],
     reports: list[Report],
     progress: Progress,
     *,
-    jobs: int = 2,
-    force: bool = False,
-    fail_fast: bool = False,
-    wait: float = 0.0,
-) -> Built:
+    jobs: int,
+    force: bool,
+    fail_fast: bool,
+    wait: float,
+) -> list[dict]:
     """Build the reports that changed and publish the site with all others as they are.
+
+    Returns the manifest entries of `reports`.
 
     Raises BusyError when another build runs, SpecError or ParameterError before anything was started.
     """
@@ -64,7 +49,7 @@ def build(
         stale = [s for s in steps if force or plan.changes(s, standing.get(s.report.ref), site.link)]
         kept = {s.report.ref: _unchanged(standing[s.report.ref]) for s in steps if s not in stale}
         if not stale and _front_stands(before, suites, order, site):
-            return Built(tuple(kept.values()))
+            return list(kept.values())
         started, run_id = manifest.now(), manifest.next_run_id(site.run_names())
         stage = site.prepare(run_id)
         try:
@@ -77,7 +62,7 @@ def build(
             progress.close()  # last, for the terminal may be gone
         progress.published(run_id)
         site.prune()
-        return Built(tuple(run.done[s.report.ref] for s in steps), run_id)
+        return [run.done[s.report.ref] for s in steps]
 
 
 def _publish(site: Site, run_id: str, started: str, suites, order: list[str], entries: Mapping, pages: Mapping) -> None:
