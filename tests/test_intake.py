@@ -451,6 +451,7 @@ SPECS = {
     "delimiter": ({}, {"delimiter": "::"}, "delimiter is one character that separates fields"),
     "encoding": ({}, {"encoding": "utf-9"}, "encoding is the text's encoding"),
     "date format": ({}, {"date_format": "dd/mm/yyyy"}, 'date_format is how days are written, such as "%d/%m/%Y"'),
+    "date formats": ({}, {"date_format": ["%d/%m/%Y"]}, "date_format is how days are written"),
     "date format without day": ({}, {"date_format": "%m/%Y"}, "with day, month and year"),
     "date format without month": ({}, {"date_format": "%d.%Y"}, "with day, month and year"),
     "date format without year": ({}, {"date_format": "%d.%m."}, "with day, month and year"),

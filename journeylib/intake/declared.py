@@ -145,14 +145,11 @@ def _is_encoding(value: object) -> bool:
 
 
 def _is_date_format(value: object) -> bool:
-    if value in EPOCHS or not isinstance(value, str):
-        return value in EPOCHS
+    if not isinstance(value, str):
+        return False
     codes = set(re.findall("%-?(.)", value))
-    return (
-        bool(codes & {"Y", "y"})
-        and (codes >= {"d"} and bool(codes & set("mbB")) or "j" in codes)
-        and not codes & set("zZ")
-    )
+    has_day = "j" in codes or ("d" in codes and not codes.isdisjoint("mbB"))
+    return value in EPOCHS or (has_day and not codes.isdisjoint("Yy") and codes.isdisjoint("zZ"))
 
 
 def _is_variable(value: object) -> bool:

@@ -4,6 +4,7 @@ Columns are those of the contract's sources: ids and ISO text, decimals for mone
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -228,10 +229,8 @@ def money(cents: np.ndarray, mask: np.ndarray | None = None) -> pa.Array:
     >>> [str(amount) for amount in money(np.array([1999, -5])).to_pylist()]
     ['19.99', '-0.05']
     """
-    cents = cents.astype(np.int64)
-    low_and_high = np.ascontiguousarray(np.stack([cents, cents >> 63], axis=1))
-    valid = None if mask is None else pa.array(~mask).buffers()[1]
-    return pa.Array.from_buffers(pa.decimal128(18, 2), cents.size, [valid, pa.py_buffer(low_and_high)])
+    whole = pa.array(cents, mask=mask).cast(pa.decimal128(19))
+    return pc.multiply(whole, pa.scalar(Decimal("0.01"))).cast(pa.decimal128(18, 2))
 
 
 def _counted(person: np.ndarray) -> np.ndarray:
