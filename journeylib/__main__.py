@@ -12,7 +12,7 @@ import click
 
 from journeylib.coverage import answers, fields
 from journeylib.engine import open_engine
-from journeylib.errors import JourneyError
+from journeylib.errors import JourneyError, told
 from journeylib.intake import read_dataset
 from journeylib.intake.propose import propose
 from journeylib.study import Study
@@ -53,7 +53,7 @@ def _print(work) -> None:
     except JourneyError as error:
         done = {"problem": str(error), "exit_code": error.exit_code}
     except OSError as error:
-        done = {"problem": f"{error.strerror or error} ({error.filename}).", "exit_code": JourneyError.exit_code}
+        done = {"problem": told(error), "exit_code": JourneyError.exit_code}
     click.echo(json.dumps(done, indent=1, default=str))
     sys.exit(done["exit_code"])
 

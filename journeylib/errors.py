@@ -104,11 +104,20 @@ def answer(work: Callable[[dict], str]) -> int:
     except JourneyError as error:
         problem, code = str(error), error.exit_code
     except OSError as error:
-        problem, code = printable(f"{error.strerror or error} ({error.filename})."), JourneyError.exit_code
+        problem, code = told(error), JourneyError.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED + signal.SIGINT
     print(f"journey: {problem}", file=sys.stderr)  # noqa: T201
     return code
+
+
+def told(error: OSError) -> str:
+    """Say what the system refused and where, as our own errors do.
+
+    >>> told(FileNotFoundError(2, "No such file or directory", "orders.csv"))
+    'No such file or directory (orders.csv).'
+    """
+    return printable(f"{error.strerror or error} ({error.filename}).")
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from journeylib.errors import INTERRUPTED, JourneyError, UsageError, printable
+from journeylib.errors import INTERRUPTED, JourneyError, UsageError, told
 
 
 class Friendly(click.Group):
@@ -29,7 +29,7 @@ class Friendly(click.Group):
         except BrokenPipeError:
             raise
         except OSError as error:
-            message, code = printable(f"{error.strerror or error} ({error.filename})."), JourneyError.exit_code
+            message, code = told(error), JourneyError.exit_code
         click.echo(f"journey: {message}", err=True)
         ctx.exit(code)
 
