@@ -42,6 +42,7 @@ class Judged:
         self.engine, self.source, self.opened = engine, source, opened
         self.table: Table = contract_table(source.name)
         self.columns = columns_of(source, opened.columns)
+        self._filled = {column.name for column in self.columns}
         self.notes = list(opened.notes)
         self._struck: list[str] = []
         name = source.name
@@ -50,13 +51,13 @@ class Judged:
         engine.keep(f"{name}_typed", sql)
         self._complete(dataset)
         self._define()
-        if table_key := self.table.key:
-            self._strike_repeats(table_key)
+        if self.has(self.table.key):
+            self._strike_repeats(self.table.key)
         self._note_later(dataset)
 
-    def has(self, *names: str) -> bool:
-        """True when the source fills these columns of the contract."""
-        return set(names) <= {column.name for column in self.columns}
+    def has(self, name: str) -> bool:
+        """True when the source fills this column of the contract."""
+        return name in self._filled
 
     def strike(self, reasons: Sequence[tuple[str, str]], sql: str) -> None:
         """Set rows aside: `sql` gives ``source_row`` of rows in use and ``which`` of the `reasons`, from 0."""
@@ -76,12 +77,11 @@ class Judged:
     def _complete(self, dataset: Dataset) -> None:
         """Define ``<table>_read``: every row with all columns of the contract, in the order of the source."""
         columns = []
-        filled = {column.name for column in self.columns}
         for column in [*self.table.columns, *(c for c in self.columns if c.name not in self.table.by_name)]:
             absent = literal(dataset.currency) if column.type == "currency" else "null"
             for name, kind in clean_columns(column):
                 sql = identifier(name)
-                columns.append(sql if column.name in filled else f"cast({absent} as {kind}) as {sql}")
+                columns.append(sql if self.has(column.name) else f"cast({absent} as {kind}) as {sql}")
         # The engine keeps rows in the order it read them; its own row number counts from 0.
         typed = identifier(f"{self.table.name}_typed")
         self.engine.define(
@@ -103,8 +103,6 @@ class Judged:
 
     def _strike_repeats(self, key: str) -> None:
         """Set aside rows whose key occurs again: all that contradict, a faulty row included, else all but the first."""
-        if not self.has(key):
-            return
         judged, key_sql = identifier(f"{self.table.name}_judged"), identifier(key)
         faults = [number for number, rule in enumerate(self.rules, start=1) if REASONS[rule.reason].is_fault]
         content = ", ".join(identifier(name) for column in self.columns for name, _ in clean_columns(column))

@@ -27,7 +27,7 @@ def explained(reason: str, source: TableSource) -> str:
     if reason in ("bad_date", "bad_time") and source.date_format:
         what = "date" if reason == "bad_date" else "time"
         return f'not a {what} such as {_example(source.date_format)}, as date_format = "{source.date_format}" declares'
-    declared = _declared(source)
+    declared = "" if source.number_form == NumberForm() else _marks(source.number_form)
     if reason == "bad_amount" and declared:
         amount = source.number_form.shown("-1234.50")
         return f"not an amount such as {amount}, as {declared} declares: four decimals at most, no currency sign"
@@ -83,10 +83,6 @@ def _marks(form: NumberForm, decimal: str = ".") -> str:
     if form.decimal == decimal and form.thousands:
         del marks["decimal"]
     return " and ".join(f'{key} = "{mark}"' for key, mark in marks.items() if mark)
-
-
-def _declared(source: TableSource) -> str:
-    return "" if source.number_form == NumberForm() else _marks(source.number_form)
 
 
 def _example(date_format: str) -> str:
