@@ -494,6 +494,23 @@ def test_forecast_of_a_level_never_seen_before_leaves_it_out(rows):
     assert found.tenths["customers"].sum() == (first["shop"] != "new").sum()
 
 
+def test_segments_are_set_beside_each_other_and_the_one_that_is_slower_is_found():
+    pace, waits = {"north": 40, "south": 40, "west": 90}, -np.log(1 - (np.arange(800) + 0.5) / 800)
+    waits = pd.concat(
+        pd.DataFrame({"segment": name, "day": np.ceil(mean * waits).clip(max=200)}) for name, mean in pace.items()
+    )
+    cells = waits.assign(cause=(waits["day"] < 200).astype(int), spells=1)
+    curves = checks.curves_by(cells, cells["segment"])
+    found = checks.pairs_apart(cells, curves, 180).set_index(["segment", "other"])
+    apart = found["p_adjusted"] < 0.05
+    assert apart.to_dict() == {("north", "south"): False, ("north", "west"): True, ("south", "west"): True}
+    want = [np.minimum(waits["day"][waits["segment"] == name], 180).mean() for name in ("north", "west")]
+    assert found.loc[("north", "west"), "days_longer"].startswith(f"\N{MINUS SIGN}{want[1] - want[0]:.1f} (")
+    assert checks.pairs_apart(cells[cells["segment"] != "west"], curves, 180).empty
+    assert checks.pairs_apart(cells, curves, 180, fewest=801).empty
+    assert set(checks.pairs_apart(cells, curves, 300)["days_longer"]) == {"–"}
+
+
 def test_shares_and_misreadings_without_an_interval_are_told_without_one():
     nobody = pd.DataFrame({"day": [200], "cause": [0], "spells": [100]})
     curves = checks.curves_by(nobody, ["first"])

@@ -38,6 +38,7 @@ from journeylib.checks.repeating import (
     drawn_means,
     group_check,
     mean_curves,
+    pairs_apart,
     purchases_by,
     ways,
 )
@@ -81,7 +82,7 @@ __all__ = [
     "holdout_size", "holdout_test", "invites_joined", "later_curves", "lift_by_segment", "lift_finding",
     "lifts_by_outcome", "lost_bounds", "lost_checks", "mean_curves", "naive_answers", "naive_contrasts",
     "never_back", "normalised_gini", "not_back", "overlap_bins", "own_past_rate", "own_referrals",
-    "periods", "programme_worth", "purchases_by", "referrers_stay", "returns_by_month", "season_check",
+    "pairs_apart", "periods", "programme_worth", "purchases_by", "referrers_stay", "returns_by_month", "season_check",
     "share_gained", "shares_back", "shares_by_cohort", "simple_rules", "slope_check", "spread_checks",
     "ties_check", "total_error", "tracking_check", "trap_table", "trap_words", "trees_by_size",
     "value_by_group", "value_checks", "veto_checks", "waiting_times", "ways", "weeks_within",

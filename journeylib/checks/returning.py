@@ -130,11 +130,22 @@ def waiting_times(curves: Mapping[str, KaplanMeierCurve], tau: int, by: str = "w
     first = next(iter(curves.values()))
     lines = []
     for name, curve in curves.items():
-        told = [_days(restricted_mean(curve, tau)) if tau <= curve.reliable_until else "–", "–"]
-        if curve is not first and tau <= min(curve.reliable_until, first.reliable_until):
-            told[1] = _days(restricted_mean_difference(curve, first, tau))
-        lines.append((name, *told))
+        mean = _days(restricted_mean(curve, tau)) if tau <= curve.reliable_until else "–"
+        lines.append((name, mean, "–" if curve is first else waiting_difference(curve, first, tau)))
     return pd.DataFrame(lines, columns=[by, "mean_days", "against_first"])
+
+
+def waiting_difference(curve: KaplanMeierCurve, other: KaplanMeierCurve, tau: int) -> str:
+    """Write how many days longer one waits than the other on average, counted up to `tau`, with its interval.
+
+    >>> from journeylib.study import open_study
+    >>> one, two = curves_by_order(open_study("cdnow").spells(), 2).values()
+    >>> waiting_difference(two, one, 180), waiting_difference(two, one, 540)
+    ('−50.9 (−56.1 to −45.8)', '–')
+    """
+    if tau > min(curve.reliable_until, other.reliable_until):
+        return "–"
+    return _days(restricted_mean_difference(curve, other, tau))
 
 
 def not_back(curve: SurvivalCurve, name: str) -> Estimate:
