@@ -7,9 +7,10 @@ neither can drift from the other. A further table is one more entry in `TABLES`.
 from journeylib.contract.dictionary import codebook, dictionary_text, write_dictionary
 from journeylib.contract.reasons import LARGEST_AMOUNT, REASONS, UNREADABLE, Reason
 from journeylib.contract.shapes import Column, Table
-from journeylib.contract.tables import TABLES, contract_table
+from journeylib.contract.tables import CUSTOMER_COLUMNS, TABLES, contract_table
 
 __all__ = [
+    "CUSTOMER_COLUMNS",
     "LARGEST_AMOUNT",
     "REASONS",
     "TABLES",

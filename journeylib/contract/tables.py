@@ -166,6 +166,8 @@ _FEEDBACK = Table(
 )
 
 TABLES = {table.name: table for table in (_CUSTOMERS, _ORDERS, _EVENTS, _REFERRALS, _FEEDBACK)}
+# The columns that name a customer, by table.
+CUSTOMER_COLUMNS = dict.fromkeys(TABLES, ("customer_id",)) | {"referrals": ("referrer_id", "referee_id")}
 
 
 def contract_table(name: str) -> Table:

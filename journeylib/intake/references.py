@@ -8,15 +8,10 @@ outside the window of observation is no fault of the row that names it.
 import math
 from collections.abc import Mapping
 
+from journeylib.contract import CUSTOMER_COLUMNS
 from journeylib.engine import Engine
 from journeylib.intake.judged import Judged
 
-_CUSTOMERS = {
-    "orders": ("customer_id",),
-    "events": ("customer_id",),
-    "referrals": ("referrer_id", "referee_id"),
-    "feedback": ("customer_id",),
-}
 _CAUSES = {
     "in_reply_to": ("unknown_event", "reply_before_request"),
     "caused_by_event_id": ("unknown_event", "effect_before_cause"),
@@ -26,10 +21,10 @@ _CAUSES = {
 def check_references(read: Mapping[str, Judged]) -> None:
     """Set aside every row that contradicts another one; `read` holds the tables of a dataset by name."""
     if "customers" in read:
-        for name, columns in _CUSTOMERS.items():
-            for column in columns:
-                if name in read and read[name].has(column):
-                    _strike_orphans(read[name], column)
+        for name, judged in read.items():
+            for column in CUSTOMER_COLUMNS[name]:
+                if name != "customers" and judged.has(column):
+                    _strike_orphans(judged, column)
     if "events" in read:
         for column, reasons in _CAUSES.items():
             if read["events"].has(column):

@@ -5,17 +5,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from journeylib.contract import CUSTOMER_COLUMNS
+
 _WIDE = "".join(chr(code) for code in range(0xFF01, 0xFF5F))
 _PLAIN = "".join(chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F))
 _BLANK = r"[\s\x{a0}\x{2000}-\x{200d}\x{3000}]"
-# Columns that name a customer, by table.
-CUSTOMER_COLUMNS = {
-    "customers": ("customer_id",),
-    "orders": ("customer_id",),
-    "events": ("customer_id",),
-    "referrals": ("referrer_id", "referee_id"),
-    "feedback": ("customer_id",),
-}
 
 
 class NearCollisions(NamedTuple):
