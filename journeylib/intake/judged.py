@@ -59,6 +59,10 @@ class Judged:
         """True when the source fills this column of the contract."""
         return name in self._filled
 
+    def note(self, what: str) -> None:
+        """Say something of the whole table in the ledger, beside its first file."""
+        self.notes.append((self.opened.parts[0].name, what))
+
     def strike(self, reasons: Sequence[tuple[str, str]], sql: str) -> None:
         """Set rows aside: `sql` gives ``source_row`` of rows in use and ``which`` of the `reasons`, from 0."""
         first, name = len(self.rules) + 1, f"{self.table.name}_struck_{len(self._struck)}"
@@ -129,5 +133,4 @@ class Judged:
         found = self.engine.table(f"select {counts} from {identifier(f'{self.table.name}_typed')} where rule = 0")
         after = [f"{name} {rows:,}" for name, rows in found.iloc[0].items() if rows]
         if after:
-            what = f"dates after {dataset.observed_until}, taken as not known yet: {', '.join(after)}"
-            self.notes.append((self.opened.parts[0].name, what))
+            self.note(f"dates after {dataset.observed_until}, taken as not known yet: {', '.join(after)}")

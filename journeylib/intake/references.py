@@ -42,8 +42,7 @@ def _check_referrals(read: Mapping[str, Judged]) -> None:
         if read["orders"].has("order_id"):
             _strike_unknown_orders(referrals)
         else:
-            what = "converted_order_id was not compared with the orders, which have no order_id"
-            referrals.notes.append((referrals.opened.parts[0].name, what))
+            referrals.note("converted_order_id was not compared with the orders, which have no order_id")
     if referrals.has("referee_id"):
         _strike_old_customers(referrals)
         _strike_second_referrers(referrals)
@@ -145,12 +144,11 @@ def _strike_cycles(referrals: Judged) -> None:
 def _note_ties(events: Judged) -> None:
     """Note how many touchpoints only their id puts in order."""
     tied = events.engine.table(
-        "select coalesce(sum(events), 0) as events from (select count(*) as events from events"
+        "select cast(coalesce(sum(events), 0) as bigint) as events from (select count(*) as events from events"
         " group by customer_id, occurred_at, sequence having count(*) > 1)"
     )["events"].item()
     if tied:
-        what = f"{int(tied):,} events share customer, time and sequence with another; event_id decides their order"
-        events.notes.append((events.opened.parts[0].name, what))
+        events.note(f"{tied:,} events share customer, time and sequence with another; event_id decides their order")
 
 
 def _count(engine: Engine, table: str) -> int:
