@@ -222,7 +222,8 @@ def coverage_checks(study: Study) -> list[Check]:
         _currencies(study),
     ]
     checks += [_truncated(study)] if study.intake.has("customers", "left_truncated") else []
-    return checks + ([_directions(study)] if study.intake.has("events") else [])
+    touched = directions(study)
+    return checks + ([] if touched.empty else [_directions(touched)])
 
 
 def last_day(study: Study) -> Check:
@@ -281,8 +282,8 @@ def _alike(study: Study) -> Check:
     return Check("groups of customer ids that look alike", found.groups == 0, found.groups, "none", advice)
 
 
-def _directions(study: Study) -> Check:
-    counts = directions(study).set_index("direction")["touchpoints"]
+def _directions(touched: pd.DataFrame) -> Check:
+    counts = touched.set_index("direction")["touchpoints"]
     share = float(counts.get("unknown", 0) / counts.sum())
     advice = "Say who started each contact, or push and pull cannot be told apart."
     return Check("touchpoints without a direction", share <= UNKNOWN_LIMIT, share, f"at most {UNKNOWN_LIMIT:g}", advice)

@@ -8,6 +8,7 @@ import base64
 import dataclasses
 import html
 import io
+import math
 import numbers
 from collections.abc import Sequence
 from functools import singledispatch
@@ -160,9 +161,17 @@ def _is_number(value: object) -> bool:
 
 
 def _record(kind: str, thing: Estimate | Check) -> dict:
-    """Return a thing as plain JSON, numbers with the digits of its sentence, so that machines agree on it."""
-    fields = dataclasses.asdict(thing)
-    return {"kind": kind, **{k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in fields.items()}}
+    """Return a thing as plain JSON, numbers with the digits of its sentence, so that machines agree on it.
+
+    JSON knows neither NaN nor infinity: they are null, as the sentence has a dash for them.
+    """
+    return {"kind": kind, **{name: _recorded(value) for name, value in dataclasses.asdict(thing).items()}}
+
+
+def _recorded(value: object) -> object:
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.3g}") if math.isfinite(value) else None
 
 
 def _picture_metadata(thing: object) -> dict:

@@ -54,6 +54,13 @@ def test_ids_that_look_alike_and_faulty_rows_are_counted(shop):
     assert checks["currencies of the orders"].value == "EUR"
 
 
+def test_touchpoints_outside_the_window_are_no_reason_to_worry(shop):
+    late = {"event_id": ["e"], "customer_id": ["2024-01-0"], "occurred_at": ["2025-01-05"], "kind": ["visit"]}
+    study = shop(orders=orders({"2024-01": 3}), events=pd.DataFrame(late))
+    assert coverage.directions(study).empty
+    assert "touchpoints without a direction" not in [c.name for c in coverage.coverage_checks(study)]
+
+
 @pytest.mark.parametrize("unknown, passed", [(1, True), (3, False)])
 def test_touchpoints_without_direction_are_a_share(shop, unknown, passed):
     events = pd.DataFrame(

@@ -1,6 +1,7 @@
 """The door out: escaped, rounded, small groups hidden, nothing personal, every picture with words."""
 
 import base64
+import json
 import sys
 
 import numpy as np
@@ -118,6 +119,15 @@ def test_findings_and_checks_leave_a_record_with_the_sentence():
     assert record == {"kind": "check", "name": "a", "passed": False, "value": 3, "limit": "", "advice": ""}
     face = _face(jl.Verdict.of([jl.Check("a", False, 3, "at least 5")], "the fit"), "", 10)
     assert face[RECORD][0]["kind"] == "refusal" and "jl-fail" in face["text/html"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_number_that_json_does_not_know_is_null_in_the_record(value):
+    (record,) = _face(jl.Estimate("Median wait", 30.0, 20.0, value, unit="days"), "", 10)[RECORD]
+    assert record["upper"] is None and "interval 20.0 to –" in record["sentence"]
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    (record,) = _face(jl.Check("share", None, value), "", 10)[RECORD]
+    assert record["value"] is None
 
 
 def test_missing_numbers_are_dashes(capsys):
