@@ -176,3 +176,29 @@ def test_difference_per_unit_is_that_of_an_experiment_on_new_customers():
     effect = experiment_effect(frame, outcome="new", assigned="on")
     referred = frame.loc[frame["on"], "by_referral"].mean()
     assert incrementality(frame, **ASKED).value == pytest.approx(effect.value / referred)
+
+
+def months(rng, count, held_back=0.1, customers=100):
+    """A world in which a programme wins nobody; both arms have the same months, one count a row."""
+    on, off = rng.poisson(customers * (1 - held_back), count), rng.poisson(customers * held_back, count)
+    arms = {"on": np.repeat([1, 0], count), "month": np.tile(np.arange(count), 2), "new": np.concatenate([on, off])}
+    by_referral = np.concatenate([rng.binomial(on, 0.3), 0 * off])
+    share = np.repeat([1 - held_back, held_back], count)
+    return pd.DataFrame(arms | {"by_referral": by_referral, "share": share})
+
+
+def test_months_that_both_arms_share_count_once():
+    rng = np.random.default_rng(9)
+    asked = ASKED | {"exposure": "share", "clusters": "month"}
+    assert incrementality(months(rng, 6), **asked).df == 5
+    found = [incrementality(months(rng, 4), **asked) for _ in range(600)]
+    missed = np.mean([not f.lower < 0 < f.upper for f in found if not f.verdict.refused])
+    assert missed <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600)
+
+
+def test_so_few_months_that_an_interval_would_have_no_end_are_refused():
+    rng = np.random.default_rng(10)
+    asked = ASKED | {"exposure": "share", "clusters": "month"}
+    found = [incrementality(months(rng, 2, 0.5), **asked) for _ in range(60)]
+    assert any(f.verdict.refused for f in found) and all("at least 161" in str(f.checks) for f in found)
+    assert np.isfinite([f.conf_int() for f in found if not f.verdict.refused]).all()

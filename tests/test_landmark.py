@@ -139,3 +139,30 @@ def test_landmark_that_nobody_reaches_is_refused_by_name():
     words = "nobody is still there and watched at the landmark of 90: 1 had left, 2 were not watched so long. Choose an"
     with pytest.raises(NotIdentifiedError, match=words):
         referrer_effect(frame, **ASKED, at=90)
+
+
+def few(rng, refers, trees=None, n=300):
+    """A world in which referring changes nothing, and few refer, or few trees differ in both."""
+    tree = np.concatenate([np.arange(trees), rng.integers(0, trees, n - trees)]) if trees else np.arange(n)
+    leaves, refers = rng.exponential(300, n), rng.exponential(refers, n)
+    stop = np.minimum(leaves, 400)
+    came = {"referred_at": np.where(refers < stop, refers, np.nan), "tree": tree}
+    return pd.DataFrame({"days": stop, "left": (leaves < 400).astype(int)} | came)
+
+
+def test_few_who_refer_or_few_trees_are_refused_where_their_error_would_be_too_small():
+    rng = np.random.default_rng(7)
+    asked = {"first_referral": "referred_at", "duration": "days", "event": "left", "at": 60, "clusters": "tree"}
+    missed = []
+    for refers in np.repeat([2_000, 15_000], 150):
+        fit = referrer_effect(few(rng, refers), **asked).time_varying
+        if refers == 15_000:
+            assert fit.verdict.refused
+        elif not fit.verdict.refused:
+            found = fit.hazard_ratio("exposed", transform=None)
+            missed.append(not found.lower < 1 < found.upper)
+    assert len(missed) > 100
+    assert np.mean(missed) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(missed))
+    table = referrer_effect(few(rng, 400, trees=10), **asked).table
+    assert table["verdict"].str.contains("effective clusters of those who have referred: .* at least 20").all()
+    assert table["hazard_ratio"].isna().all()

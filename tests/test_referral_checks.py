@@ -464,6 +464,12 @@ def test_invites_sent_lately_count_for_as_long_as_they_were_out():
     assert ((table["lower"] < table["joined"]) & (table["joined"] < table["upper"])).all()
 
 
+def test_invites_that_have_all_joined_have_no_interval():
+    table = spread.invites_joined(pd.DataFrame({"days": [90], "joined": [1], "invites": [30]}))
+    assert table["joined"].tolist() == [0, 0, 100]
+    assert table["upper"].notna().tolist() == [True, True, False]
+
+
 def test_hazard_while_the_referrer_is_there_is_that_of_rows_told_day_by_day():
     study, _ = shipped()
     told_days = []

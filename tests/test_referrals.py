@@ -322,6 +322,14 @@ def test_covariates_of_orders_do_not_belong_to_inviters():
         world(0)[1].inviters(covariates=["orders.category"])
 
 
+def test_orders_that_all_lack_their_margin_are_named(tmp_path):
+    orders = ORDERS.replace("\n", ",margin\n") + "o1,a,2024-02-01,1,\no2,b,2024-02-02,1,\n"
+    invites = REFERRALS + "r1,a,b,2024-02-01,2024-02-02\n"
+    study = open_study(str(write_dataset(tmp_path, orders=orders, referrals=invites)))
+    with pytest.raises(NotAnswerableError, match="each of 2 customers has an order without margin. Fill orders.margin"):
+        study.lift_frame(30)
+
+
 def test_friends_who_crowd_in_on_one_day_are_odd(tmp_path):
     orders = ORDERS + "".join(
         f"o{i},{c},2024-02-0{d},1\n" for i, (c, d) in enumerate([*((c, 3) for c in "bcdef"), ("a", 1)])

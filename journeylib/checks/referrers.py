@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from journeylib.checks.referred import customer_columns, without_programme
@@ -15,7 +16,7 @@ NAIVE = "ever invited, against never"  # who stays longer has more time to invit
 AT_ONCE = "from the invite on, at once"  # but an invite also shows that its sender is still there
 LATER = "from when the invite is no sign of life"
 LANDMARK = "invited by day {}, of those still there later"
-NOTE = "Below 1, they stay longer; ever against never would say {naive:.2f}. An association: who invites may differ."
+NOTE = "Below 1, they stay longer{beside}. An association: who invites may differ."
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class ReferrersStay:
         found = self.fit.hazard_ratio("exposed", transform=None)
         naive = self.table.set_index("contrast")["hazard_ratio"][NAIVE]
         name = "Lapses a day of customers who have invited, against those who have not"
-        return replace(found, name=name, n=int(self.effect.naive.nobs), note=NOTE.format(naive=naive))
+        beside = "" if np.isnan(naive) else f"; ever against never would say {naive:.2f}"
+        return replace(found, name=name, n=int(self.effect.naive.nobs), note=NOTE.format(beside=beside))
 
 
 def referrers_stay(

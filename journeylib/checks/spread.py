@@ -113,7 +113,8 @@ def trees_by_size(tree: pd.DataFrame) -> pd.DataFrame:
 def invites_joined(waits: pd.DataFrame) -> pd.DataFrame:
     """Return the share of invites that led to joining, by the days since.
 
-    Returns ``within_days``, ``joined, lower, upper`` in per cent, and ``invites_still_out`` then. `waits` are a study's
+    Returns ``within_days``, ``joined, lower, upper`` in per cent, and ``invites_still_out`` then; ends are missing
+    where all have joined. `waits` are a study's
     ``invite_days``. Invites sent lately count as long as they were out.
 
     >>> waits = pd.DataFrame({"days": [3, 40], "joined": [1, 0], "invites": [30, 70]})
@@ -124,7 +125,8 @@ def invites_joined(waits: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for day in (day for day in INVITE_DAYS if day <= curve.reliable_until):
         found, out = curve.probability(day), waits["invites"][waits["days"] >= day].sum()
-        rows.append((day, *(100 * share for share in (found.value, found.lower, found.upper)), int(out)))
+        ends = (np.nan if end is None else 100 * end for end in (found.lower, found.upper))
+        rows.append((day, 100 * found.value, *ends, int(out)))
     return pd.DataFrame(rows, columns=["within_days", "joined", "lower", "upper", "invites_still_out"])
 
 
@@ -142,8 +144,8 @@ def while_referrer_stays(study: Study, lapse_days: int, covariates: Sequence[str
     columns = customer_columns(covariates)
     about = study.inviters(lapse_days=lapse_days, covariates=columns).set_index("customer")
     names = ["first_day", *(name.partition(".")[2] for name in columns)]
-    rows = rows.join(about[names], on="customer")
-    fit = Cox(["exposed", *names], clusters="customer").fit(rows, start="start", event="lapsed")
+    rows = rows.join(about[["tree", *names]], on="customer")
+    fit = Cox(["exposed", *names], clusters="tree").fit(rows, start="start", event="lapsed")
     name = "Lapses a day of the referred while their referrer is there, against after"
     if fit.verdict.refused:
         return Check(name, None, "; ".join(fit.verdict.reasons), "", "It cannot be told.")

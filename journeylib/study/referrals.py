@@ -185,6 +185,9 @@ class Referrals(PurchaseSpells):
         for name, form in (("cohort", "%Y-%m"), ("month", "%m")):
             frame[name] = pd.Categorical(days.strftime(form).to_numpy()[frame["first_day"]])
         unknown = frame["margin"].isna().to_numpy() if "margin" in frame else np.zeros(len(frame), bool)
+        if unknown.all():
+            what = f"not answerable with this data: each of {len(frame):,} customers has an order without margin"
+            raise NotAnswerableError(what, way_out="Fill orders.margin, or leave the column out and state its share.")
         dropped = self._dropped(horizon_days, int(unknown.sum()))
         return LiftFrame(frame[~unknown].reset_index(drop=True), dropped, _known(of_orders, of_customers))
 

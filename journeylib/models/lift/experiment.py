@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import chisquare
+from scipy.stats import t as student
 
 from journeylib.errors import ContractError, NotIdentifiedError, did_you_mean
 from journeylib.estimates import LEVEL, Check
@@ -42,6 +43,11 @@ class Effects(NamedTuple):
         """F of the last difference: its square over its variance."""
         square, variance = float(self.found[-1]) ** 2, float(self.covariance[-1, -1])
         return square / variance if variance > 0 else np.inf if square else 0.0
+
+    @property
+    def enough(self) -> float:
+        """Strength from which on a ratio to it is told: if its freedom is little, that from which its interval ends."""
+        return max(STRONG, float(student.ppf((1 + LEVEL) / 2, self.df)) ** 2)
 
 
 def sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> Check:
@@ -171,8 +177,8 @@ def encouragement_effect(
     arms = Arms.of(frame, outcome, encouraged, covariates, clusters=clusters)
     taken = flags(frame, treatment, "1 took it up.")
     effects = _differences(arms, np.column_stack([arms.y, taken]), adjustment)
-    first = Check("first-stage F", effects.strength >= STRONG, float(f"{effects.strength:.3g}"),
-                  f"at least {STRONG:g}", WEAK)  # fmt: skip
+    first = Check("first-stage F", effects.strength >= effects.enough, float(f"{effects.strength:.3g}"),
+                  f"at least {effects.enough:.3g}", WEAK)  # fmt: skip
     share = Check("share who take it up because encouraged", None, f"{100 * effects.found[1]:.3g} %")
     return ratio(f"the effect of {treatment} on {outcome}", f"{outcome} added by {treatment}, per customer it moves",
                  effects, (*_check_split(arms, planned_share), first, share), len(frame), unit,

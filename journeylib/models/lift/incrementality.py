@@ -16,7 +16,7 @@ from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
 from journeylib.models.cells import flags, numbers, refuse
 from journeylib.models.intervals import reach
-from journeylib.models.lift.experiment import STRONG, Effects, Ratio, ratio, sample_ratio
+from journeylib.models.lift.experiment import Effects, Ratio, ratio, sample_ratio
 from journeylib.models.lift.judged import Judged
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -63,10 +63,10 @@ def incrementality(
     )
     moved = np.column_stack([with_programme[1] - without[1], by_referral[1]])
     found = np.array([with_programme[0] - without[0], by_referral[0]])
-    effects = Effects(found, moved.T @ moved, float(sum(units) - 2))
+    effects = Effects(found, moved.T @ moved, _freedom(with_programme[1], without[1], units))
     leak = float(given[referred][~on].sum())
-    strong = Check("referred, squared in standard errors", effects.strength >= STRONG, float(f"{effects.strength:.3g}"),
-                   f"at least {STRONG:g}", FEW_REFERRED)  # fmt: skip
+    strong = Check("referred, squared in standard errors", effects.strength >= effects.enough,
+                   float(f"{effects.strength:.3g}"), f"at least {effects.enough:.3g}", FEW_REFERRED)  # fmt: skip
     clean = Check("referred where the programme did not run", None if leak else True, int(leak), "none", REACHED)
     split = () if planned_share is None else (sample_ratio(units, [planned_share, 1 - planned_share]),)
     return ratio("the incrementality of referral", "of the referred, would not have come without the programme",
@@ -88,6 +88,15 @@ def _rate(counts: np.ndarray, size: np.ndarray, rows: np.ndarray, code: np.ndarr
     rate = counts[rows].sum() / size[rows].sum()
     influence = np.bincount(code, rows * (counts - rate * size) / size[rows].sum())
     return rate, influence * np.sqrt(units / (units - 1))
+
+
+def _freedom(one: np.ndarray, other: np.ndarray, units: Sequence[int]) -> float:
+    """Return Welch's degrees of freedom; units in both arms, as months, count once."""
+    parts = np.array([one @ one, other @ other])
+    if not (total := parts.sum()):
+        return 1.0
+    welch = 1 / np.sum((parts / total) ** 2 / (np.array(units) - 1))
+    return float(min(welch, one.size - 1))
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,21 @@ Sources: Suissa (2008), American Journal of Epidemiology 167; Anderson, Cain & G
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from journeylib.errors import ContractError, NotIdentifiedError
+from journeylib.estimates import Check
 from journeylib.models.cells import flags, numbers, refuse
 from journeylib.models.hazards.cox import Cox
 from journeylib.models.hazards.cox_results import CoxResults
 from journeylib.models.referral.exposure import exposure_rows
 
 TAKEN = ("customer", "start", "stop", "event", "exposed")
+FEWEST, FEWEST_LEFT = 20, 10  # clusters of one size, and who left, in each group; below, errors are too small
+FEW = "Too few to tell an error from: wait for more of them."
 IMMORTAL = "ever against never: wrong, who stays longer has more time to refer"
 
 
@@ -137,8 +140,26 @@ def referrer_effect(
         )
     ever = landmark_rows(frame, **asked, at=0.0).rows
     ever = ever.assign(exposed=1 - ever[first_referral].isna())
-    model = Cox([*covariates, "exposed"], clusters=clusters or "customer")
-    return ReferrerEffect(model.fit(rows, start="start"), model.fit(landmark.rows), model.fit(ever), at, landmark)
+    unit = clusters or "customer"
+    model = Cox([*covariates, "exposed"], clusters=unit)
+    fits = ((model.fit(rows, start="start"), rows), (model.fit(landmark.rows), landmark.rows), (model.fit(ever), ever))
+    judged = (replace(fit, checks=(*fit.checks, *_check_groups(told, unit))) for fit, told in fits)
+    return ReferrerEffect(*judged, at, landmark)
+
+
+def _check_groups(rows: pd.DataFrame, unit: str) -> tuple[Check, ...]:
+    """Check that those exposed, and the others, are of clusters enough and left often enough to be compared by."""
+    checks = []
+    for exposed, who in ((1, "have referred"), (0, "have not")):
+        group = rows[rows["exposed"] == exposed]
+        size = group.drop_duplicates("customer").groupby(unit).size().to_numpy(float)
+        worth, left = float(size.sum() ** 2 / max((size**2).sum(), 1)), int(group["event"].sum())
+        checks += [
+            Check(f"effective clusters of those who {who}", worth >= FEWEST, float(f"{worth:.3g}"),
+                  f"at least {FEWEST}", FEW),
+            Check(f"who left of those who {who}", left >= FEWEST_LEFT, left, f"at least {FEWEST_LEFT}", FEW),
+        ]  # fmt: skip
+    return tuple(checks)
 
 
 def _ratio(results: CoxResults) -> tuple:

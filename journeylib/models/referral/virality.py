@@ -4,7 +4,8 @@ Friends come late, and most customers are young: friends divided by customers co
 what will not. K(W) is the mean cumulative function of referrals: at every age the friends of those who were watched
 at that age, over their number. Nothing is assumed about delays, and nothing is said of ages that nobody has reached.
 Customers of one tree of referrals are alike, so errors are clustered on it.
-Source: Lawless & Nadeau (1995), Technometrics 37(2), for the mean cumulative function and its robust error.
+Source: Lawless & Nadeau (1995), Technometrics 37(2), for the mean cumulative function and its robust error. Intervals
+are Student's, with as many degrees of freedom as there are trees of one size (Carter, Schnepel & Steigerwald 2017).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import t as student
 
 from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
-from journeylib.models.intervals import plain, positive
+from journeylib.models.intervals import plain, positive, reach
 from journeylib.models.referral.offspring import NegativeBinomial, NegativeBinomialResults
 from journeylib.models.survival.daycounts import column
 from journeylib.models.survival.followup import FollowUp
@@ -24,7 +26,7 @@ from journeylib.models.survival.influence import ratio
 from journeylib.models.survival.recurrent import MeanCumulative, mean_cumulative_function
 
 WINDOWS = (30, 90, 365)  # days of age by which K is told
-MIN_TREES, LARGEST_TREE = 10, 0.5  # trees needed for an error, and the share of customers that one may have
+FEWEST = 20  # trees of one size that customers must be worth, to tell an error from
 IDENTITY = (
     "An identity, not an estimate of K: every friend is a customer too, so it is the share of customers who came by"
     " referral. It stays below 1 however viral the growth, and counts friends still to come as none."
@@ -92,7 +94,9 @@ class Reproduction:
         early = (day <= window) / brought
         mean = float(_rate(self._seen, day * early)[0].sum())
         error = _error(_rate(self._seen, (day - mean) * early)[1], self._family)
-        ends = _ends(plain, mean, error, self.mean.level)
+        who = self._seen.customer[self._seen.day <= window]
+        brought_by = _worth(who if self._family is None else self._family[who], np.ones(who.size))
+        ends = _ends(plain, mean, error, self.mean.level, brought_by - 1)
         about = {"level": self.mean.level, "unit": "days", "n": self._seen.n, "horizon": f"by age {window} days"}
         return Estimate("generation time", mean, *ends, **about, method="inverse at risk", note=CENSORING)
 
@@ -135,6 +139,10 @@ def reproduction_number(
     seen = FollowUp.of(times, referrers, ends)
     family = None if clusters is None else _families(seen, clusters)
     mean = mean_cumulative_function(times, referrers, ends, clusters=clusters, level=level)
+    if family is not None:
+        K, error = (mean.curve[name].to_numpy() for name in ("estimate", "std_error"))
+        lower, upper = positive(K, error * _stretch(level, _worth(family, np.ones(seen.n)) - 1), level)
+        mean = replace(mean, curve=mean.curve.assign(lower=lower, upper=upper))
     return Reproduction(mean, seen, family)
 
 
@@ -167,7 +175,7 @@ def referral_contagion(
     if group.size != seen.n or weight.size != seen.n:
         raise ContractError(f"there are {seen.n} customers", way_out="Give referred and weights one entry for each.")
     family = np.arange(seen.n) if clusters is None else _families(seen, clusters)
-    logs, influence = [], np.zeros(seen.n)
+    logs, influence, parts = [], np.zeros(seen.n), []
     for sign, which, words in ((1, group, "who were referred"), (-1, ~group, "who were not referred")):
         if not (which & (seen.end >= window)).any():
             raise NotIdentifiedError(
@@ -178,8 +186,11 @@ def referral_contagion(
             raise NotIdentifiedError(f"nobody of those {words} brought a friend", way_out="Take a longer window.")
         logs.append(sign * np.log(K))
         influence += sign * moved / K
+        parts.append((_error(moved / K, family) ** 2, _worth(family, weight * which) - 1))
     value = float(np.exp(sum(logs)))
-    ends = _ends(positive, value, value * _error(influence, family), level)
+    variance, freedom = np.array(parts).T
+    welch = variance.sum() ** 2 / np.sum(variance**2 / np.maximum(freedom, 1e-3))
+    ends = _ends(positive, value, value * _error(influence, family), level, float(welch))
     adjusted = "ratio of mean cumulative functions" + ("" if weights is None else ", weighted")
     about = {"level": level, "unit": "times", "n": seen.n, "method": adjusted, "horizon": f"by age {window} days"}
     return Estimate("friends of the referred against the others", value, *ends, **about)
@@ -201,14 +212,28 @@ def _rate(seen: FollowUp, amount: np.ndarray, weight: np.ndarray | None = None) 
 def _families(seen: FollowUp, clusters: ArrayLike) -> np.ndarray:
     """Return the number of each customer's tree, or refuse trees from which no error can be told."""
     family = seen.labels("clusters", clusters)[1]
-    size = np.bincount(family)
-    if size.size < MIN_TREES or size.max() > LARGEST_TREE * seen.n:
+    if (worth := _worth(family, np.ones(seen.n))) < FEWEST:
+        size = np.bincount(family)
         raise NotIdentifiedError(
-            f"{seen.n:,} customers are of {size.size:,} trees, the largest of {size.max():,}, too few to tell an error"
-            f" from (needed: {MIN_TREES} trees, none with more than {LARGEST_TREE:.0%} of the customers)",
-            way_out="Leave the clusters out, and take the interval for too narrow.",
+            f"{seen.n:,} customers are of {size.size:,} trees, the largest of {size.max():,}, worth {worth:.3g} of one"
+            f" size: too few to tell an error from (needed: {FEWEST})",
+            way_out="Wait for more trees; without the clusters the interval would be too narrow.",
         )
     return family
+
+
+def _worth(family: np.ndarray, weight: np.ndarray) -> float:
+    """Return how many families of equal weight they are worth (Carter, Schnepel & Steigerwald 2017)."""
+    return float(weight.sum() ** 2 / np.sum(np.bincount(family, weight) ** 2))
+
+
+def _stretch(level: float, freedom: float) -> float:
+    """Return how many times as far Student's t reaches at a level as the normal law does.
+
+    >>> round(_stretch(0.95, 19), 3)
+    1.068
+    """
+    return float(student.ppf((1 + level) / 2, freedom)) / reach(level)
 
 
 def _error(influence: np.ndarray, family: np.ndarray | None) -> float:
@@ -216,7 +241,11 @@ def _error(influence: np.ndarray, family: np.ndarray | None) -> float:
     return float(np.sqrt(np.sum(moved**2)))
 
 
-def _ends(scale: Callable, value: float, error: float, level: float) -> tuple[float | None, float | None]:
+def _ends(
+    scale: Callable, value: float, error: float, level: float, freedom: float
+) -> tuple[float | None, float | None]:
     """Return the ends of an interval on a scale of `intervals`, None where there is none."""
-    ends = (float(end) for end in scale(np.array(value), np.array(error), level))
+    if freedom < 1:  # one family alone says nothing of the others
+        return None, None
+    ends = (float(end) for end in scale(np.array(value), np.array(error * _stretch(level, freedom)), level))
     return tuple(None if np.isnan(end) else end for end in ends)
