@@ -35,7 +35,7 @@ def test_rates_of_leaving_without_any_effect_are_043_when_naive_and_one_when_rig
 
 
 def test_hazard_ratios_without_any_effect_are_one_and_the_naive_one_teaches():
-    table = referrer_effect(referrers(6000, 2), **ASKED).table
+    table = referrer_effect(referrers(6000, 2), **ASKED, lapse_days=0).table
     assert table["lower"].iloc[:2].max() < 1 < table["upper"].iloc[:2].min()
     assert table["hazard_ratio"].iloc[2] == pytest.approx(0.4, abs=0.05)
     assert table["upper"].iloc[2] < 0.6
@@ -44,7 +44,7 @@ def test_hazard_ratios_without_any_effect_are_one_and_the_naive_one_teaches():
 
 @pytest.mark.parametrize("ratio", [0.6, 1.5])
 def test_planted_effect_on_referrers_is_found(ratio):
-    found = referrer_effect(referrers(8000, 4, ratio), **ASKED, clusters="tree").time_varying
+    found = referrer_effect(referrers(8000, 4, ratio), **ASKED, lapse_days=0, clusters="tree").time_varying
     assert abs(found.params["exposed"] - np.log(ratio)) < 2.5 * found.bse["exposed"]
     assert found.clusters == "tree"
 
@@ -52,7 +52,7 @@ def test_planted_effect_on_referrers_is_found(ratio):
 def false_alarms(worlds, n):
     counts = np.zeros(3)
     for seed in range(worlds):
-        table = referrer_effect(referrers(n, 1000 + seed), **ASKED).table
+        table = referrer_effect(referrers(n, 1000 + seed), **ASKED, lapse_days=0).table
         counts += ((table["lower"] > 1) | (table["upper"] < 1)).to_numpy()
     return counts / worlds
 
@@ -104,7 +104,7 @@ def test_landmark_counts_whom_it_leaves_out():
 
 def test_covariates_go_into_all_three_fits():
     frame = referrers(3000, 6).assign(region=np.arange(3000) % 2)
-    found = referrer_effect(frame, **ASKED, covariates=["region"])
+    found = referrer_effect(frame, **ASKED, lapse_days=0, covariates=["region"])
     assert all(list(r.params.index) == ["region", "exposed"] for r in (found.time_varying, found.landmark, found.naive))
     rows = referrer_rows(frame, **ASKED)
     again = Cox(["region", "exposed"], clusters="customer").fit(rows, start="start")
@@ -112,7 +112,7 @@ def test_covariates_go_into_all_three_fits():
 
 
 def test_world_without_referrals_is_refused_in_the_table():
-    table = referrer_effect(referrers(300, 7).assign(referred_at=np.nan), **ASKED).table
+    table = referrer_effect(referrers(300, 7).assign(referred_at=np.nan), **ASKED, lapse_days=0).table
     assert table["hazard_ratio"].isna().all()
     assert table["verdict"].str.startswith("refused: covariates that vary: not exposed").all()
 
@@ -138,7 +138,7 @@ def test_landmark_that_nobody_reaches_is_refused_by_name():
     frame = pd.DataFrame({"days": [50, 40, 90], "left": [1, 0, 0], "referred_at": [60, None, 80]})
     words = "nobody is still there and watched at the landmark of 90: 1 had left, 2 were not watched so long. Choose an"
     with pytest.raises(NotIdentifiedError, match=words):
-        referrer_effect(frame, **ASKED, at=90)
+        referrer_effect(frame, **ASKED, lapse_days=0, at=90)
 
 
 def few(rng, refers, trees=None, n=300):
@@ -152,7 +152,14 @@ def few(rng, refers, trees=None, n=300):
 
 def test_few_who_refer_or_few_trees_are_refused_where_their_error_would_be_too_small():
     rng = np.random.default_rng(7)
-    asked = {"first_referral": "referred_at", "duration": "days", "event": "left", "at": 60, "clusters": "tree"}
+    asked = {
+        "first_referral": "referred_at",
+        "duration": "days",
+        "event": "left",
+        "at": 60,
+        "clusters": "tree",
+        "lapse_days": 0,
+    }
     missed = []
     for refers in np.repeat([2_000, 15_000], 150):
         fit = referrer_effect(few(rng, refers), **asked).time_varying
@@ -166,3 +173,21 @@ def test_few_who_refer_or_few_trees_are_refused_where_their_error_would_be_too_s
     table = referrer_effect(few(rng, 400, trees=10), **asked).table
     assert table["verdict"].str.contains("effective clusters of those who have referred: .* at least 20").all()
     assert table["hazard_ratio"].isna().all()
+
+
+def test_sign_of_life_is_no_effect_and_the_silence_must_be_stated():
+    rng = np.random.default_rng(11)
+    last, invites = (
+        rng.exponential(200, 4000),
+        rng.exponential(150, 4000),
+    )  # the last purchase; inviting changes nothing
+    frame = pd.DataFrame({"days": np.fmin(last + 60, 500), "left": (last + 60 < 500) * 1})
+    frame["referred_at"] = np.where(invites < np.fmin(last, 500), invites, np.nan)
+    asked = {"first_referral": "referred_at", "duration": "days", "event": "left"}
+    with pytest.raises(TypeError, match="lapse_days"):
+        referrer_effect(frame, **asked)
+    with pytest.raises(ContractError, match="no silence of -1 days. Give 0 where leaving was recorded"):
+        referrer_effect(frame, **asked, lapse_days=-1)
+    at_once, later = (referrer_effect(frame, **asked, lapse_days=days, at=120).table.iloc[0] for days in (0, 60))
+    assert at_once["upper"] < 0.9
+    assert later["lower"] < 1 < later["upper"]

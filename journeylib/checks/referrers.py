@@ -73,10 +73,16 @@ def referrers_stay(
     if programme:
         rows = rows[~without_programme(rows[programme.partition(".")[2]], programme, held_out)].reset_index(drop=True)
     names = [name.partition(".")[2] for name in of_customers] + ["referred", "first_day"]
-    rows = rows.drop(columns="customer").assign(counts_from=rows["invited"] + lapse_days)
-    about = {"duration": "stop", "event": "lapsed", "covariates": names, "clusters": "tree"}
-    effect = referrer_effect(rows, first_referral="counts_from", at=landmark_days + lapse_days, **about)
-    at_once = referrer_effect(rows, first_referral="invited", at=landmark_days + lapse_days, **about)
+    rows = rows.drop(columns="customer")
+    about = {
+        "first_referral": "invited",
+        "at": landmark_days + lapse_days,
+        "duration": "stop",
+        "event": "lapsed",
+        "covariates": names,
+        "clusters": "tree",
+    }
+    effect, at_once = (referrer_effect(rows, lapse_days=days, **about) for days in (lapse_days, 0))
     table = pd.concat([
         effect.table.assign(contrast=[LATER, LANDMARK.format(landmark_days), NAIVE]),
         at_once.table[:1].assign(contrast=AT_ONCE),

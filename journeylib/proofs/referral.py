@@ -66,7 +66,7 @@ def lift(told: pd.DataFrame, method: str = "aipw", outcome: str = "spend") -> Li
 def effect(told: pd.DataFrame) -> ReferrerEffect:
     """Return how much more readily those leave who have referred."""
     asked = {"first_referral": "referred_at", "duration": "days", "event": "left"}
-    return referrer_effect(told, **asked, at=LANDMARK)
+    return referrer_effect(told, **asked, lapse_days=0, at=LANDMARK)
 
 
 def reproduction(told: pd.DataFrame) -> Reproduction:

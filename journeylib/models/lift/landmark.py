@@ -2,7 +2,8 @@
 
 Who stays long has more time to refer, so that "ever referred" predicts staying even where referring changes nothing:
 immortal time. Two ways are right. A customer counts as exposed from the first referral on (rows split there); or
-everyone who is still a customer at a landmark is compared by whether they had referred by then.
+everyone who is still a customer at a landmark is compared by whether they had referred by then. There is a second trap:
+where leaving is told by a silence, a referral is a sign of life, and counts only once that silence would be over.
 Sources: Suissa (2008), American Journal of Epidemiology 167; Anderson, Cain & Gelber (1983), J. Clinical Oncology 1.
 """
 
@@ -108,6 +109,7 @@ def referrer_effect(
     first_referral: str,
     duration: str,
     event: str,
+    lapse_days: float,
     at: float = 90.0,
     covariates: Sequence[str] = (),
     clusters: str | None = None,
@@ -115,9 +117,11 @@ def referrer_effect(
     """Compare the hazard of leaving with and without a first referral, given covariates known at acquisition.
 
     frame : as `referrer_rows` takes it; `clusters` names the tree, else errors are by customer
-    at : the landmark, an age at which whoever had referred is compared with whoever had not
+    lapse_days : the silence that `event` was told by, 0 where leaving was recorded as it happened. A referral within a
+        silence shows that its sender was still there, whatever referring does: it counts only so many days later
+    at : the landmark, an age at which whoever had referred, and so long before, is compared with whoever had not
 
-    Raises NotIdentifiedError where nobody is still there and watched at the landmark.
+    Raises ContractError for a silence below 0, NotIdentifiedError where nobody is still there and watched at `at`.
 
     The three fits are Cox regressions; look at their ``ph_check`` too. Who refers may differ in what was not
     measured: this rules out immortal time, not selection.
@@ -126,11 +130,16 @@ def referrer_effect(
     >>> leaves, refers = rng.exponential(300, 4000), rng.exponential(400, 4000)
     >>> frame = pd.DataFrame({"days": np.minimum(leaves, 500), "left": leaves < 500,
     ...                       "referred_at": np.where(refers < np.minimum(leaves, 500), refers, np.nan)})
-    >>> found = referrer_effect(frame, first_referral="referred_at", duration="days", event="left")
+    >>> found = referrer_effect(frame, first_referral="referred_at", duration="days", event="left",
+    ...                         lapse_days=0)
     >>> found.table["hazard_ratio"].round(1).tolist()  # referring changes nothing here
     [1.0, 1.0, 0.4]
     """
     asked = {"first_referral": first_referral, "duration": duration, "event": event}
+    if not 0 <= lapse_days < np.inf:
+        raise ContractError(f"no silence of {lapse_days:g} days", way_out="Give 0 where leaving was recorded.")
+    first = _read(frame, *asked.values())[0]
+    frame = frame.assign(**{first_referral: np.where(np.isinf(first), np.nan, first + lapse_days)})
     rows, landmark = referrer_rows(frame, **asked), landmark_rows(frame, **asked, at=at)
     if landmark.rows.empty:
         raise NotIdentifiedError(

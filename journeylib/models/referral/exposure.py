@@ -17,6 +17,8 @@ def exposure_rows(
 
     Returns a DataFrame ``customer, start, stop, event, exposed`` (1 or 0), in order, for ``Cox(...).fit(rows,
     start="start", ...)``. Exposure at a time is what it was just before, so no event can bring its own exposure about.
+    Where the event is told by a silence, what the customer does within it is a sign of life and no exposure: let such
+    a span begin only once that silence would be over, as `referrer_effect` does.
     Customers without follow-up, stop = 0, have no row.
 
     Raises ContractError for spans that end before they begin, and for customers of two ends.
