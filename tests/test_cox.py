@@ -529,6 +529,15 @@ def test_data_without_an_answer_are_refused_by_name_and_give_no_number(rows, cov
     assert not refused.converged
 
 
+def test_all_gone_on_one_day_is_refused_though_the_error_by_customer_would_be_none():
+    frame = pd.DataFrame({"stop": 180, "event": 1, "age": np.arange(100) % 7, "id": np.arange(100)})
+    for rows in (frame, pd.concat([frame, frame.assign(stop=90, event=0)])):
+        verdict = Cox("age", clusters="id").fit(rows).verdict
+        assert verdict.failed[0].name == "events on days when others stayed" and len(verdict.failed) == 1
+    rows = pd.concat([frame, frame.assign(stop=200, event=0)])
+    assert not Cox("age", clusters="id").fit(rows).verdict.refused
+
+
 def test_perfect_order_names_the_covariate():
     refused = Cox(["x", "noise"]).fit(REFUSED["perfect order"][0].assign(noise=np.arange(200) % 7))
     assert any("The effect of x seems to be without end" in check.advice for check in refused.verdict.failed)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from journeylib.errors import ContractError, NotIdentifiedError
+from journeylib.errors import ContractError
 from journeylib.models.hazards.cox import Cox
 from journeylib.models.lift.landmark import landmark_rows, referrer_effect, referrer_rows
 from journeylib.proofs.friends import refer_and_leave
@@ -134,11 +134,12 @@ def test_bad_input_is_refused_by_name(changed, asked, text):
         landmark_rows(referrers(50, 8).assign(**changed), **ASKED | {"at": 90} | asked)
 
 
-def test_landmark_that_nobody_reaches_is_refused_by_name():
+def test_landmark_that_nobody_reaches_is_named_and_leaves_the_other_contrasts():
     frame = pd.DataFrame({"days": [50, 40, 90], "left": [1, 0, 0], "referred_at": [60, None, 80]})
-    words = "nobody is still there and watched at the landmark of 90: 1 had left, 2 were not watched so long. Choose an"
-    with pytest.raises(NotIdentifiedError, match=words):
-        referrer_effect(frame, **ASKED, lapse_days=0, at=90)
+    found = referrer_effect(frame, **ASKED, lapse_days=0, at=90)
+    assert found.landmark is None and len(found.table) == 3
+    nobody = "refused: nobody is still there and watched at 90 days: 1 had left, 2 were not watched so long"
+    assert found.table["verdict"].iloc[1] == nobody
 
 
 def few(rng, refers, trees=None, n=300):

@@ -11,6 +11,7 @@ from datasets import ORDERS, REFERRALS, write_dataset
 from scipy.stats import t as student
 
 import journeylib as jl
+from journeylib import figures
 from journeylib.checks import doubts, gain, referred, referrers, spread, worth
 from journeylib.errors import ContractError, FitRefusedError, NotIdentifiedError
 from journeylib.estimates import Estimate, Verdict
@@ -575,3 +576,12 @@ def test_margin_of_the_referred_has_errors_by_tree():
     assert mean.value == pytest.approx(came["margin"].mean())
     assert (mean.upper - mean.lower) / 2 == pytest.approx(1.959964 * error, rel=1e-4)
     assert isinstance(mean, Estimate) and mean.n == len(came)
+
+
+def test_a_shop_where_nobody_buys_again_has_no_number_for_inviting_and_no_error_either():
+    tables = dict(jl.simulate("healthy", 1000, 1).tables)
+    tables["orders"] = tables["orders"].sort_values("ordered_at").drop_duplicates("customer_id")
+    found = referrers.referrers_stay(open_study("simulated", frames=tables), lapse_days=180, landmark_days=90)
+    assert found.fit.verdict.refused and found.table["hazard_ratio"].isna().all()
+    assert found.checks[0].name == "covariates that vary"
+    assert figures.referrer_contrasts(found.table).alt == "What inviting does cannot be told."

@@ -6,12 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from journeylib.figures.style import COLOURS, INK, QUIET, Drawing, rows_in_words, styled, title_block
+from journeylib.figures.style import COLOURS, INK, QUIET, Drawing, nothing, rows_in_words, styled, title_block
 from journeylib.findings import amount, number
 from journeylib.models.lift.balance import SMALL_DIFFERENCE
 from journeylib.models.lift.lift import METHODS_IN_WORDS
 
 NAIVE, HEADLINE = "naive", "aipw"
+CANNOT_BE_TOLD = "What inviting does cannot be told"
 MOST_COVARIATES = 25  # drawn, those that differ most
 
 
@@ -62,6 +63,8 @@ def referrer_contrasts(table: pd.DataFrame, answers: int = 2) -> Drawing:
     'Who has invited lapses 0.960 times as often (0.800 to 1.100), not '
     """
     shown = table.dropna(subset="hazard_ratio").reset_index(drop=True)
+    if shown.empty:
+        return nothing(table, CANNOT_BE_TOLD, "Too few have invited, or nobody lapsed while others stayed")
     height = 1.15 + 0.4 * len(shown)
     figure, ax = plt.subplots(figsize=(7.0, height))
     place = np.arange(len(shown))[::-1]
@@ -72,7 +75,7 @@ def referrer_contrasts(table: pd.DataFrame, answers: int = 2) -> Drawing:
     ax.set(yticks=place, ylim=(-0.5, len(shown) - 0.3), xlabel="lapses a day, as a multiple of those who have not")
     ax.set_yticklabels(["\n".join(wrap(name, 34)) for name in shown["contrast"]], size=8.5, color=INK)
     _sideways(ax)
-    title = "What inviting does cannot be told"
+    title = CANNOT_BE_TOLD
     if len(shown) and shown["contrast"].iloc[0] == table["contrast"].iloc[0]:
         first = shown.iloc[0]
         ends = " to ".join(number(first[end], like=first["hazard_ratio"]) for end in ("lower", "upper"))

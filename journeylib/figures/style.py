@@ -76,6 +76,13 @@ def title_block(figure: Figure, title: str, subtitle: str, left: float = 0.085) 
     figure.text(0.012, 1 - 0.43 * inch, subtitle, size=9, color=QUIET, va="center")
 
 
+def nothing(table: pd.DataFrame, title: str, why: str) -> Drawing:
+    """Say in place of a picture that there is nothing to be drawn, and why."""
+    figure = plt.figure(figsize=(7.0, 0.9))
+    title_block(figure, title, why)
+    return Drawing(figure, f"{title}.", table)
+
+
 def label_ends(ax, shown: pd.DataFrame, colours: dict[str, str], apart: float = 0.055) -> None:
     """Write each line's name at its right end, `apart` of the height from each other where they would touch."""
     ends = {name: shown[name].astype(float).dropna() for name in colours}

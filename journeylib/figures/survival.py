@@ -6,7 +6,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from journeylib.figures.style import COLOURS, DASHES, GROUPS, INK, QUIET, Drawing, label_ends, styled, title_block
+from journeylib.figures.style import (
+    COLOURS,
+    DASHES,
+    GROUPS,
+    INK,
+    QUIET,
+    Drawing,
+    label_ends,
+    nothing,
+    styled,
+    title_block,
+)
 from journeylib.findings import amount, number
 
 DAYS = (365, 730, 1095, 1460, 1825, 3650, 180, 90, 540, 60, 30)  # that readers think in, the most familiar first
@@ -143,10 +154,8 @@ def mean_purchases(table: pd.DataFrame, what: str = "purchases after the first",
 
 def _nothing(table: pd.DataFrame) -> Drawing:
     """Say in place of curves that there is none to be drawn."""
-    title = "Too few were watched: no curve is drawn"
-    figure = plt.figure(figsize=(7.0, 0.9))
-    title_block(figure, title, "Each curve needs thirty waits at risk, and groups that are not too small to show")
-    return Drawing(figure, f"{title}.", table)
+    why = "Each curve needs thirty waits at risk, and groups that are not too small to show"
+    return nothing(table, "Too few were watched: no curve is drawn", why)
 
 
 def at(part: pd.DataFrame, day: float, column: str) -> float:

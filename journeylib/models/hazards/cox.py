@@ -21,6 +21,7 @@ from journeylib.models.hazards.hazardchecks import (
     check_clusters,
     check_covariates,
     check_events,
+    check_order,
     check_start,
     why_endless,
 )
@@ -111,6 +112,7 @@ class Cox:
         clusters = () if rows.cluster is None else (check_clusters(rows, self.clusters, effects),)
         return (
             *check_events(rows, effects, self.min_events),
+            *check_order(likelihood.sets.sums(likelihood.n), likelihood.events),
             *check_covariates(likelihood.x, rows.event, labels, -null.hessian, rows.events),
             *clusters,
         )

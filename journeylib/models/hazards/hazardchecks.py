@@ -22,6 +22,7 @@ FEW_EVENTS = (
 )
 ALL_SEEN = "Was anybody left out because the event had not come yet? Then the waits are too short."
 FEW_CLUSTERS = "Standard errors by customer come out too small with so few of them."
+NO_ORDER = "All who were at risk had the event on the same day: nothing tells who would be sooner."
 WITHIN = "Among those at risk together it never differs: leave it out, or stratify by less."
 
 
@@ -77,6 +78,20 @@ def check_covariates(
         Check("covariates that say the same twice", not twice, _listed(twice), "none", "Leave one of them out."),
         Check("covariates whose effect has no end", not endless, _listed(endless), "none", nobody),
     )
+
+
+def check_order(at_risk: np.ndarray, events: np.ndarray) -> tuple[Check, ...]:
+    """Return the check that there is an order to learn from, if there is none: all at risk went on the same day.
+
+    at_risk, events : (sets,) rows in each risk set, and those of them with the event
+
+    >>> [check.passed for check in check_order(np.array([4.0]), np.array([4.0]))]
+    [False]
+    >>> check_order(np.array([4.0, 1.0]), np.array([3.0, 1.0]))
+    ()
+    """
+    told = events[events < at_risk].sum()
+    return () if told else (Check("events on days when others stayed", False, int(told), "at least 1", NO_ORDER),)
 
 
 def check_clusters(rows: HazardRows, name: str, coefficients: int) -> Check:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from journeylib.errors import ContractError, NotIdentifiedError
+from journeylib.errors import ContractError
 from journeylib.estimates import Check
 from journeylib.models.cells import flags, numbers, refuse
 from journeylib.models.hazards.cox import Cox
@@ -83,10 +83,13 @@ def landmark_rows(frame: pd.DataFrame, *, first_referral: str, duration: str, ev
 
 @dataclass(frozen=True, eq=False)
 class ReferrerEffect:
-    """The hazard of leaving after a first referral over that without one, three ways; the naive one teaches."""
+    """The hazard of leaving after a first referral over that without one, three ways; the naive one teaches.
+
+    ``landmark`` is None where nobody was still there and watched at it; `dropped` says who was not.
+    """
 
     time_varying: CoxResults
-    landmark: CoxResults
+    landmark: CoxResults | None
     naive: CoxResults
     at: float
     dropped: Landmark
@@ -99,8 +102,12 @@ class ReferrerEffect:
             f"referred by {self.at:g}, of those still there": self.landmark,
             IMMORTAL: self.naive,
         }
+        nobody = (
+            f"nobody is still there and watched at {self.at:g} days: {self.dropped.left:,} had left,"
+            f" {self.dropped.unwatched:,} were not watched so long"
+        )
         columns = ["contrast", "hazard_ratio", "lower", "upper", "events", "verdict"]
-        return pd.DataFrame([(name, *_ratio(results)) for name, results in names.items()], columns=columns)
+        return pd.DataFrame([(name, *_ratio(fit, nobody)) for name, fit in names.items()], columns=columns)
 
 
 def referrer_effect(
@@ -121,7 +128,7 @@ def referrer_effect(
         silence shows that its sender was still there, whatever referring does: it counts only so many days later
     at : the landmark, an age at which whoever had referred, and so long before, is compared with whoever had not
 
-    Raises ContractError for a silence below 0, NotIdentifiedError where nobody is still there and watched at `at`.
+    Raises ContractError for a silence below 0.
 
     The three fits are Cox regressions; look at their ``ph_check`` too. Who refers may differ in what was not
     measured: this rules out immortal time, not selection.
@@ -141,19 +148,18 @@ def referrer_effect(
     first = _read(frame, *asked.values())[0]
     frame = frame.assign(**{first_referral: np.where(np.isinf(first), np.nan, first + lapse_days)})
     rows, landmark = referrer_rows(frame, **asked), landmark_rows(frame, **asked, at=at)
-    if landmark.rows.empty:
-        raise NotIdentifiedError(
-            f"nobody is still there and watched at the landmark of {at:g}: {landmark.left:,} had left,"
-            f" {landmark.unwatched:,} were not watched so long",
-            way_out="Choose an earlier landmark.",
-        )
     ever = landmark_rows(frame, **asked, at=0.0).rows
     ever = ever.assign(exposed=1 - ever[first_referral].isna())
     unit = clusters or "customer"
     model = Cox([*covariates, "exposed"], clusters=unit)
-    fits = ((model.fit(rows, start="start"), rows), (model.fit(landmark.rows), landmark.rows), (model.fit(ever), ever))
-    judged = (replace(fit, checks=(*fit.checks, *_check_groups(told, unit))) for fit, told in fits)
-    return ReferrerEffect(*judged, at, landmark)
+
+    def fit(told: pd.DataFrame, start: str | None = None) -> CoxResults | None:
+        if told.empty:
+            return None
+        found = model.fit(told, start)
+        return replace(found, checks=(*found.checks, *_check_groups(told, unit)))
+
+    return ReferrerEffect(fit(rows, "start"), fit(landmark.rows), fit(ever), at, landmark)
 
 
 def _check_groups(rows: pd.DataFrame, unit: str) -> tuple[Check, ...]:
@@ -171,9 +177,10 @@ def _check_groups(rows: pd.DataFrame, unit: str) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def _ratio(results: CoxResults) -> tuple:
-    if results.verdict.refused:
-        return np.nan, np.nan, np.nan, 0, f"refused: {'; '.join(results.verdict.reasons)}"
+def _ratio(results: CoxResults | None, nobody: str) -> tuple:
+    reasons = [nobody] if results is None else results.verdict.reasons
+    if results is None or results.verdict.refused:
+        return np.nan, np.nan, np.nan, 0, f"refused: {'; '.join(reasons)}"
     found = results.hazard_ratio("exposed", transform=None)
     return found.value, found.lower, found.upper, results.events, "supported"
 
