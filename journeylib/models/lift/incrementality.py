@@ -221,8 +221,9 @@ def programme_value(
     given = {f.name: _drawn(getattr(programme, f.name), rng, draws) for f in fields(programme)}
     worth = _worth(i, given)
     lower, upper = np.quantile(worth, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    loss = f"a loss with probability {100 * np.mean(worth < 0):.2g} %"
-    note = f"Incrementality by {source}, {100 * mean:.3g} % on average; {loss}."
+    loss = float(np.mean(worth < 0))
+    chance = "below 1 %" if loss < 0.01 else "above 99 %" if loss > 0.99 else f"{100 * loss:.2g} %"  # draws prove no 0
+    note = f"Incrementality by {source}, {100 * mean:.3g} % on average; a loss with probability {chance}."
     return Estimate("the referral programme is worth", float(programme.at(mean)), float(lower), float(upper), LEVEL,
                     currency, int(_middle(programme.referred)), "programme value", note=note)  # fmt: skip
 
