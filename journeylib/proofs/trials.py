@@ -50,7 +50,7 @@ class Trial:
     def found(self, told: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         """Return ``parameter, estimate, lower, upper`` and "", or parameters without numbers and the reason.
 
-        >>> young = pd.DataFrame({"referrer": -1, "referrer_age": -1, "age": 9, "tree": range(10)})
+        >>> young = pd.DataFrame({"referrer": -1, "referrer_age": -1, "age": 9, "tree": range(30)})
         >>> TRIALS["friends by age"].found(young)[1]
         'nobody was observed at age 30: the oldest is 9'
         """

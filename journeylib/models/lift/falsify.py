@@ -28,7 +28,7 @@ def placebo_checks(lifts: Mapping[str, Lift], level: float = LEVEL) -> tuple[Che
     >>> lift = estimate_lift(frame, outcome="before", treatment="referred", covariates=[], method="naive")
     >>> check = placebo_checks({"placebo: margin before": lift})[0]
     >>> check.passed, check.value, check.limit
-    (False, 1.0, 'within ±0.2083')
+    (False, 1.0, 'within ±0.2127')
     """
     checks = []
     for name, lift in lifts.items():
