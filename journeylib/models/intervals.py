@@ -1,6 +1,7 @@
 """Intervals of curves on the scale on which their estimates are nearly normal; none where nothing has happened yet."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from journeylib.errors import ContractError
@@ -36,3 +37,31 @@ def positive(estimate: np.ndarray, std_error: np.ndarray, level: float) -> tuple
     known = (estimate > 0) & (std_error > 0)
     width = np.exp(reach(level) * np.divide(std_error, estimate, out=np.full(known.shape, np.nan), where=known))
     return estimate / width, estimate * width
+
+
+def worth(group: np.ndarray, weight: np.ndarray) -> float:
+    """Return how many groups of equal weight those are worth that rows belong to, (sum w)^2 / sum of groups' w^2.
+
+    group : (n,) numbers from 0 up   weight : (n,) of the rows; without any, 0. Source: Carter, Schnepel & Steigerwald
+    (2017), Review of Economics and Statistics 99.
+
+    >>> worth(np.array([0, 0, 1]), np.ones(3))
+    1.8
+    """
+    total = float(weight.sum())
+    return total**2 / float(np.sum(np.bincount(group, weight) ** 2)) if total else 0.0
+
+
+def welch(variances: ArrayLike, freedoms: ArrayLike) -> float:
+    """Return the degrees of freedom of a sum of estimates; infinite without any variance.
+
+    variances, freedoms : (k,) of its parts. Sources: Satterthwaite (1946), Biometrics Bulletin 2; Welch (1947),
+    Biometrika 34.
+
+    >>> welch([1.0, 1.0], [11, 11])
+    22.0
+    """
+    parts = np.asarray(variances, float)
+    if not (total := parts.sum()):
+        return float("inf")
+    return float(1 / np.sum((parts / total) ** 2 / np.maximum(freedoms, 1e-3)))

@@ -103,11 +103,9 @@ class PurchaseSpells(Records):
         """
         covariates = [name for name in dict.fromkeys(covariates) if name != category]  # which is there already
         table = self._at_risk(segment, category, covariates, since)
+        columns = [name for name in (category, *covariates) if name]
         shown = ["segment"] if segment else []
-        shown += [
-            "is_referred" if name == REFERRED else name.partition(".")[2]
-            for name in ([category] if category else []) + covariates
-        ]
+        shown += ["is_referred" if name == REFERRED else name.partition(".")[2] for name in columns]
         rows = self._stream(queries.spell_rows(table, self.observed_from, shown))
         rows["is_first"] = rows["is_first"].cumsum().astype("int32") - 1
         return rows.rename(columns={"is_first": "customer"})

@@ -4,15 +4,15 @@ The law of an arm's mean is learnt from its own clusters: where one tree of refe
 tells how trees differ, however many customers or other trees there are. Each arm counts for the clusters of equal
 weight that it is worth, and the difference of the arms for Student's t with the degrees of freedom of both. A few
 large amounts make the small arm miss its own tail: its mean and its error are then too small together.
-Sources: Carter, Schnepel & Steigerwald (2017), Review of Economics and Statistics 99, for clusters of unlike size;
-Satterthwaite (1946), Biometrics Bulletin 2, and Welch (1947), Biometrika 34, for the degrees of freedom; for skewness
-the rule of Cochran (1977), Sampling Techniques, section 2.15.
+Sources: see `worth` and `welch`; for skewness the rule of Cochran (1977), Sampling Techniques, section 2.15.
 """
 
 import numpy as np
 
 from journeylib.estimates import Check
+from journeylib.models.intervals import welch, worth
 from journeylib.models.lift.arms import Arms
+from journeylib.models.lift.balance import effective_size
 
 FEWEST = 20  # clusters that an arm is worth: below, an interval is a guess
 MOST_SKEWED = 0.5  # of the difference: below, in worlds without effect, intervals at 95 % miss it 5 or 6 times in 100
@@ -31,7 +31,9 @@ def arms_worth(arms: Arms, weights: tuple[np.ndarray, np.ndarray]) -> tuple[floa
     >>> arms_worth(arms, (arms.treated * 1.0, ~arms.treated * 1.0))
     (1.8, 1.0)
     """
-    return tuple(_worth(arms, w) for w in weights)
+    if arms.cluster is None:
+        return tuple(effective_size(w, arms.n) for w in weights)
+    return tuple(worth(arms.cluster, arms.n * w) for w in weights)
 
 
 def degrees_of_freedom(arms: Arms, influence: np.ndarray, weights: tuple[np.ndarray, np.ndarray]) -> float:
@@ -42,11 +44,8 @@ def degrees_of_freedom(arms: Arms, influence: np.ndarray, weights: tuple[np.ndar
     >>> degrees_of_freedom(arms, np.ones(24), (treated * 1.0, ~treated * 1.0))
     22.0
     """
-    parts = np.array([arms.variance(influence * rows) for rows in (arms.treated, ~arms.treated)])
-    if not (total := parts.sum()):
-        return float("inf")
-    freedom = np.maximum(np.array(arms_worth(arms, weights)) - 1, 1e-3)
-    return float(1 / np.sum((parts / total) ** 2 / freedom))
+    parts = [arms.variance(influence * rows) for rows in (arms.treated, ~arms.treated)]
+    return welch(parts, np.array(arms_worth(arms, weights)) - 1)
 
 
 def check_interval(arms: Arms, std_error: float, weights: tuple[np.ndarray, np.ndarray]) -> tuple[Check, ...]:
@@ -82,17 +81,9 @@ def lopsided(arms: Arms, weights: tuple[np.ndarray, np.ndarray]) -> float:
     >>> round(lopsided(arms, (treated * 1.0, ~treated * 1.0)), 1)
     1.9
     """
-    each = [np.sum(arms.n * w) ** 2 / np.sum(arms.n * w**2) for w in weights]
+    each = [effective_size(w, arms.n) for w in weights]
     of_means = abs(1 / each[0] ** 2 - 1 / each[1] ** 2) / (1 / each[0] + 1 / each[1]) ** 1.5
     return float(of_means * max(_skewness(arms.y, arms.n * w) for w in weights))
-
-
-def _worth(arms: Arms, weights: np.ndarray) -> float:
-    """Return (sum w)^2 / sum w^2 over clusters, or over customers."""
-    total = np.sum(arms.n * weights)
-    if arms.cluster is None:
-        return float(total**2 / np.sum(arms.n * weights**2))
-    return float(total**2 / np.sum(np.bincount(arms.cluster, arms.n * weights) ** 2))
 
 
 def _skewness(y: np.ndarray, w: np.ndarray) -> float:

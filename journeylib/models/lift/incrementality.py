@@ -15,7 +15,7 @@ import pandas as pd
 from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Check, Estimate
 from journeylib.models.cells import flags, numbers, refuse
-from journeylib.models.intervals import reach
+from journeylib.models.intervals import reach, welch
 from journeylib.models.lift.experiment import Effects, Ratio, ratio, sample_ratio
 from journeylib.models.lift.judged import Judged
 
@@ -92,11 +92,8 @@ def _rate(counts: np.ndarray, size: np.ndarray, rows: np.ndarray, code: np.ndarr
 
 def _freedom(one: np.ndarray, other: np.ndarray, units: Sequence[int]) -> float:
     """Return Welch's degrees of freedom; units in both arms, as months, count once."""
-    parts = np.array([one @ one, other @ other])
-    if not (total := parts.sum()):
-        return 1.0
-    welch = 1 / np.sum((parts / total) ** 2 / (np.array(units) - 1))
-    return float(min(welch, one.size - 1))
+    parts = [one @ one, other @ other]
+    return min(welch(parts, np.array(units) - 1), one.size - 1.0) if any(parts) else 1.0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from journeylib.estimates import Check
 from journeylib.models.cells import flags, numbers, refuse
 from journeylib.models.hazards.cox import Cox
 from journeylib.models.hazards.cox_results import CoxResults
+from journeylib.models.intervals import worth
 from journeylib.models.referral.exposure import exposure_rows
 
 TAKEN = ("customer", "start", "stop", "event", "exposed")
@@ -167,10 +168,10 @@ def _check_groups(rows: pd.DataFrame, unit: str) -> tuple[Check, ...]:
     checks = []
     for exposed, who in ((1, "have referred"), (0, "have not")):
         group = rows[rows["exposed"] == exposed]
-        size = group.drop_duplicates("customer").groupby(unit).size().to_numpy(float)
-        worth, left = float(size.sum() ** 2 / max((size**2).sum(), 1)), int(group["event"].sum())
+        cluster = pd.factorize(group.drop_duplicates("customer")[unit])[0]
+        units, left = worth(cluster, np.ones(cluster.size)), int(group["event"].sum())
         checks += [
-            Check(f"effective clusters of those who {who}", worth >= FEWEST, float(f"{worth:.3g}"),
+            Check(f"effective clusters of those who {who}", units >= FEWEST, float(f"{units:.3g}"),
                   f"at least {FEWEST}", FEW),
             Check(f"who left of those who {who}", left >= FEWEST_LEFT, left, f"at least {FEWEST_LEFT}", FEW),
         ]  # fmt: skip

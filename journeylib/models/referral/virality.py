@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 from journeylib.errors import ContractError, NotIdentifiedError
 from journeylib.estimates import LEVEL, Estimate
-from journeylib.models.intervals import plain, positive, reach
+from journeylib.models.intervals import plain, positive, reach, welch, worth
 from journeylib.models.referral.offspring import NegativeBinomial, NegativeBinomialResults
 from journeylib.models.survival.daycounts import column
 from journeylib.models.survival.followup import FollowUp
@@ -95,7 +95,7 @@ class Reproduction:
         mean = float(_rate(self._seen, day * early)[0].sum())
         error = _error(_rate(self._seen, (day - mean) * early)[1], self._family)
         who = self._seen.customer[self._seen.day <= window]
-        brought_by = _worth(who if self._family is None else self._family[who], np.ones(who.size))
+        brought_by = worth(who if self._family is None else self._family[who], np.ones(who.size))
         ends = _ends(plain, mean, error, self.mean.level, brought_by - 1)
         about = {"level": self.mean.level, "unit": "days", "n": self._seen.n, "horizon": f"by age {window} days"}
         return Estimate("generation time", mean, *ends, **about, method="inverse at risk", note=CENSORING)
@@ -141,7 +141,7 @@ def reproduction_number(
     mean = mean_cumulative_function(times, referrers, ends, clusters=clusters, level=level)
     if family is not None:
         K, error = (mean.curve[name].to_numpy() for name in ("estimate", "std_error"))
-        lower, upper = positive(K, error * _stretch(level, _worth(family, np.ones(seen.n)) - 1), level)
+        lower, upper = positive(K, error * _stretch(level, worth(family, np.ones(seen.n)) - 1), level)
         mean = replace(mean, curve=mean.curve.assign(lower=lower, upper=upper))
     return Reproduction(mean, seen, family)
 
@@ -186,11 +186,9 @@ def referral_contagion(
             raise NotIdentifiedError(f"nobody of those {words} brought a friend", way_out="Take a longer window.")
         logs.append(sign * np.log(K))
         influence += sign * moved / K
-        parts.append((_error(moved / K, family) ** 2, _worth(family, weight * which) - 1))
+        parts.append((_error(moved / K, family) ** 2, worth(family, weight * which) - 1))
     value = float(np.exp(sum(logs)))
-    variance, freedom = np.array(parts).T
-    welch = variance.sum() ** 2 / np.sum(variance**2 / np.maximum(freedom, 1e-3))
-    ends = _ends(positive, value, value * _error(influence, family), level, float(welch))
+    ends = _ends(positive, value, value * _error(influence, family), level, welch(*zip(*parts, strict=True)))
     adjusted = "ratio of mean cumulative functions" + ("" if weights is None else ", weighted")
     about = {"level": level, "unit": "times", "n": seen.n, "method": adjusted, "horizon": f"by age {window} days"}
     return Estimate("friends of the referred against the others", value, *ends, **about)
@@ -212,19 +210,14 @@ def _rate(seen: FollowUp, amount: np.ndarray, weight: np.ndarray | None = None) 
 def _families(seen: FollowUp, clusters: ArrayLike) -> np.ndarray:
     """Return the number of each customer's tree, or refuse trees from which no error can be told."""
     family = seen.labels("clusters", clusters)[1]
-    if (worth := _worth(family, np.ones(seen.n))) < FEWEST:
+    if (trees := worth(family, np.ones(seen.n))) < FEWEST:
         size = np.bincount(family)
         raise NotIdentifiedError(
-            f"{seen.n:,} customers are of {size.size:,} trees, the largest of {size.max():,}, worth {worth:.3g} of one"
+            f"{seen.n:,} customers are of {size.size:,} trees, the largest of {size.max():,}, worth {trees:.3g} of one"
             f" size: too few to tell an error from (needed: {FEWEST})",
             way_out="Wait for more trees; without the clusters the interval would be too narrow.",
         )
     return family
-
-
-def _worth(family: np.ndarray, weight: np.ndarray) -> float:
-    """Return how many families of equal weight they are worth (Carter, Schnepel & Steigerwald 2017)."""
-    return float(weight.sum() ** 2 / np.sum(np.bincount(family, weight) ** 2))
 
 
 def _stretch(level: float, freedom: float) -> float:
